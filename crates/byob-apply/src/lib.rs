@@ -1,0 +1,17 @@
+//! The executor: runs a plan against a [`Cloud`] and a `Store`, journals, and emits events. Everything that decides stands
+//! in `byob-plan`; everything that talks to AWS stands behind [`Cloud`].
+
+pub mod cloud;
+mod error;
+mod pace;
+pub mod readback;
+mod record;
+pub mod recovery;
+pub mod run;
+mod step;
+
+pub use cloud::{Caller, Clock, Cloud, CloudError, Done, ErrorKind, Needed};
+pub use error::ApplyError;
+pub use pace::Pace;
+pub use readback::{Replan, Settled, read_back, settle};
+pub use run::{Report, Run, StepFailure};

@@ -1,0 +1,100 @@
+//! What a finished step does to the record: symbolic keys and identities filled in with what the creations answered.
+
+use std::collections::BTreeMap;
+
+use byob_model::address::{Kind, RootAddress, RootKind};
+use byob_model::recorded::{Recorded, RecordedResource};
+use byob_plan::plan::RecordChange;
+use byob_state::Entry;
+use serde_json::Value;
+
+/// Applies changes to the record in memory and returns them as journal entries.
+pub(crate) fn apply(
+    recorded: &mut Recorded,
+    changes: &[RecordChange],
+    arns: &BTreeMap<RootAddress, String>,
+) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for change in changes {
+        match change {
+            RecordChange::Put(address, resource) => {
+                let mut resource = resource.clone();
+                if resource.identity.is_empty() && address.kind.root() == RootKind::Key {
+                    resource.identity = arns.get(&address.root()).cloned().unwrap_or_default();
+                }
+                resolve(&mut resource.attributes, arns);
+                if address.kind == Kind::Bucket
+                    && let Some(known) = recorded.resources.get(address)
+                {
+                    resource.keys_used.extend(known.keys_used.iter().cloned());
+                }
+                put(recorded, &mut entries, address.clone(), resource.clone());
+                if address.kind == Kind::Encryption {
+                    remember_key(recorded, &mut entries, &address.root(), &resource);
+                }
+            }
+            RecordChange::Remove(address) => {
+                if recorded.resources.remove(address).is_some() {
+                    entries.push(Entry::Remove { address: address.clone() });
+                }
+            }
+            RecordChange::Tombstone(tombstone) => {
+                recorded.tombstones.retain(|t| t.identity != tombstone.identity);
+                recorded.tombstones.push(tombstone.clone());
+                entries.push(Entry::Tombstone(tombstone.clone()));
+            }
+            RecordChange::TombstoneGone(identity) => {
+                recorded.tombstones.retain(|t| t.identity != *identity);
+                entries.push(Entry::TombstoneGone { identity: identity.clone() });
+            }
+        }
+    }
+    entries
+}
+
+fn put(
+    recorded: &mut Recorded,
+    entries: &mut Vec<Entry>,
+    address: byob_model::Address,
+    resource: RecordedResource,
+) {
+    recorded.resources.insert(address.clone(), resource.clone());
+    entries.push(Entry::Put { address, resource });
+}
+
+/// A bucket's record keeps every key its default encryption ever used.
+fn remember_key(
+    recorded: &mut Recorded,
+    entries: &mut Vec<Entry>,
+    root: &RootAddress,
+    encryption: &RecordedResource,
+) {
+    let Some(arn) = encryption.attributes.get("kms_key").and_then(Value::as_str) else { return };
+    let Some(bucket) = recorded.resources.get(&root.address()) else { return };
+    if !bucket.keys_used.contains(arn) {
+        let mut bucket = bucket.clone();
+        bucket.keys_used.insert(arn.to_owned());
+        put(recorded, entries, root.address(), bucket);
+    }
+}
+
+/// Puts ARNs in where attributes hold symbolic keys.
+fn resolve(value: &mut Value, arns: &BTreeMap<RootAddress, String>) {
+    match value {
+        Value::Object(object) => {
+            let symbol = (object.len() == 1)
+                .then(|| object.get("arn_of").and_then(Value::as_str))
+                .flatten()
+                .and_then(|text| text.parse::<RootAddress>().ok());
+            if let Some(arn) = symbol.and_then(|address| arns.get(&address)) {
+                *value = Value::String(arn.clone());
+            } else {
+                for inner in object.values_mut() {
+                    resolve(inner, arns);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| resolve(item, arns)),
+        _ => {}
+    }
+}

@@ -1,0 +1,349 @@
+//! The graph of an apply: what is ready runs, one bucket's steps in order, different roots side by side; a failure stops
+//! what depends on it and nothing else. The record is journalled as steps finish and saved twice, whatever their number.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_model::address::{Address, RootAddress, RootKind};
+use byob_model::call::{Operation, Target};
+use byob_model::kind::Attributes;
+use byob_model::recorded::{Intent, Recorded};
+use byob_plan::approval;
+use byob_plan::event::Event;
+use byob_plan::plan::{Action, Plan, Step};
+use byob_state::{Entry, Store};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use uuid::Uuid;
+
+use crate::cloud::{Clock, Cloud};
+use crate::error::{ApplyError, StepError};
+use crate::pace::Pace;
+use crate::record;
+use crate::step::StepContext;
+
+/// How many roots are worked on at once: S3's and KMS's control planes answer far below their data planes' rates.
+const ROOTS_AT_ONCE: usize = 16;
+
+/// Everything an apply runs on.
+pub struct Run<'a, C, S, K> {
+    /// AWS.
+    pub cloud: &'a C,
+    /// The record's place; its lock is held.
+    pub store: &'a S,
+    /// Time.
+    pub clock: &'a K,
+    /// Waits.
+    pub pace: Pace,
+    /// Whether somebody asked to stop: running calls are finished, nothing new is started.
+    pub interrupted: &'a dyn Fn() -> bool,
+    /// Where events go.
+    pub emit: &'a dyn Fn(Event),
+    /// Makes UUIDs; a simulation's come from its seed.
+    pub new_id: &'a dyn Fn() -> Uuid,
+    /// The running approval is the recorded one, resumed.
+    pub resumed: bool,
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Ids of steps that are done.
+    pub done: Vec<String>,
+    /// Steps that failed.
+    pub failed: Vec<StepFailure>,
+    /// Ids of steps that were not started.
+    pub not_started: Vec<String>,
+    /// Somebody asked to stop.
+    pub interrupted: bool,
+}
+
+/// A step that failed, and why.
+#[derive(Debug)]
+pub struct StepFailure {
+    /// Its id.
+    pub step: String,
+    /// Its address.
+    pub address: Address,
+    /// Why.
+    pub error: StepError,
+}
+
+pub use crate::error::StepError as Failure;
+
+impl Report {
+    /// Whether everything was done.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.failed.is_empty() && self.not_started.is_empty() && !self.interrupted
+    }
+
+    /// Whether a policy had changed since it was planned: the approval is stale.
+    #[must_use]
+    pub fn stale(&self) -> bool {
+        self.failed.iter().any(|f| matches!(f.error, StepError::PolicyChanged { .. }))
+    }
+}
+
+impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
+    /// Runs the steps. The record in memory is then as journalled; the caller reads back and saves it.
+    ///
+    /// # Errors
+    /// The record could not be saved or journalled; steps that were done by then are named in the journal or found
+    /// again by the next run.
+    pub async fn steps(&self, plan: &Plan, recorded: &mut Recorded) -> Result<Report, ApplyError> {
+        self.open(plan, recorded).await?;
+        let mut graph = Graph::new(plan);
+        let mut arns: BTreeMap<RootAddress, String> = recorded
+            .roots()
+            .filter(|(address, _)| address.kind == RootKind::Key)
+            .map(|(address, r)| (address, r.identity.clone()))
+            .collect();
+        // A key that is made again has no ARN until it is.
+        for step in plan.steps.iter().filter(|s| s.kind.is_root() && s.action == Action::Create) {
+            arns.remove(&step.address.root());
+        }
+        let mut report = Report::default();
+        let mut running = FuturesUnordered::new();
+        loop {
+            report.interrupted |= (self.interrupted)();
+            if !report.interrupted {
+                while running.len() < ROOTS_AT_ONCE {
+                    let Some(index) = graph.next() else { break };
+                    let step = &plan.steps[index];
+                    (self.emit)(Event::Started { step: step.id.clone(), address: step.address.clone() });
+                    let context = self.context(plan, step, recorded, &arns);
+                    running.push(async move { (index, context.perform(step).await) });
+                }
+            }
+            let Some(first) = running.next().await else { break };
+            let mut finished = vec![first];
+            // Whatever else is finished by now goes into the same journal write.
+            while let Some(Some(more)) = futures_util::FutureExt::now_or_never(running.next()) {
+                finished.push(more);
+            }
+            let mut entries = Vec::new();
+            for (index, outcome) in finished {
+                let step = &plan.steps[index];
+                match outcome {
+                    Ok(arn) => {
+                        if let Some(arn) = arn {
+                            arns.insert(step.address.root(), arn);
+                        }
+                        entries.extend(record::apply(recorded, &step.record, &arns));
+                        entries.extend(intent_done(recorded, step));
+                        graph.done(index);
+                        report.done.push(step.id.clone());
+                        (self.emit)(Event::Done { step: step.id.clone(), address: step.address.clone() });
+                    }
+                    Err(error) => {
+                        graph.failed(index);
+                        (self.emit)(Event::Failed {
+                            step: step.id.clone(),
+                            address: step.address.clone(),
+                            why: error.to_string(),
+                        });
+                        report.failed.push(StepFailure {
+                            step: step.id.clone(),
+                            address: step.address.clone(),
+                            error,
+                        });
+                    }
+                }
+            }
+            recorded.written_at = Some(self.clock.now());
+            entries.push(Entry::Written { at: self.clock.now() });
+            self.store.journal(&entries).await?;
+        }
+        for index in graph.not_started() {
+            let step = &plan.steps[index];
+            (self.emit)(Event::Skipped { step: step.id.clone(), address: step.address.clone() });
+            report.not_started.push(step.id.clone());
+        }
+        Ok(report)
+    }
+
+    /// Before the first write: the approval, its steps, and every intent of the run, in one write.
+    async fn open(&self, plan: &Plan, recorded: &mut Recorded) -> Result<(), ApplyError> {
+        if recorded.lineage.is_none() {
+            recorded.lineage = Some((self.new_id)());
+        }
+        if !self.resumed {
+            recorded.approval = Some(approval::open(plan));
+        }
+        let at = self.cloud.cloud_time().unwrap_or_else(|| self.clock.now());
+        let mut intents = Vec::new();
+        for step in &plan.steps {
+            for call in &step.calls {
+                let (region, name) = match (&call.operation, &call.target) {
+                    (Operation::CreateBucket, Target::Bucket { name, region, .. }) => {
+                        (region, Some(name.clone()))
+                    }
+                    (Operation::CreateKey, Target::Key { region, .. }) => (region, None),
+                    _ => continue,
+                };
+                let address = step.address.root();
+                let open = recorded.intents.iter().find(|i| i.name.is_some() && i.name == name);
+                intents.push(match open {
+                    // A bucket may exist under its first intent: that one goes on.
+                    Some(intent) => Intent { address, ..intent.clone() },
+                    None => Intent {
+                        id: (self.new_id)(),
+                        address,
+                        account_id: step.account_id.clone(),
+                        region: region.clone(),
+                        name,
+                        at,
+                    },
+                });
+            }
+        }
+        // Adoptions close their intents when they are recorded; a key's intent that found no key has been waited out.
+        let adopting: BTreeSet<Address> =
+            plan.steps.iter().filter(|s| s.action == Action::Adopt).map(|s| s.address.clone()).collect();
+        let kept = recorded.intents.iter().filter(|i| adopting.contains(&i.address.address())).cloned();
+        intents.extend(kept.collect::<Vec<_>>());
+        recorded.intents = intents;
+        self.store.save(recorded).await?;
+        Ok(())
+    }
+
+    fn context<'b>(
+        &'b self,
+        plan: &Plan,
+        step: &Step,
+        recorded: &Recorded,
+        arns: &BTreeMap<RootAddress, String>,
+    ) -> StepContext<'b, C, K> {
+        let root = step.address.root();
+        let made = plan.steps.iter().any(|s| s.address == root.address() && s.action == Action::Create);
+        let mut known_policies = Vec::new();
+        if let Some(known) = recorded.resources.get(&step.address).and_then(|r| r.typed().ok()) {
+            known_policies.push(known);
+        }
+        let approved = recorded.approval.iter().flat_map(|a| &a.steps).filter(|s| s.address == step.address);
+        known_policies.extend(approved.filter_map(|s| Attributes::from_value(step.kind, &s.document).ok()));
+        StepContext {
+            cloud: self.cloud,
+            clock: self.clock,
+            pace: self.pace,
+            lineage: recorded.lineage.unwrap_or_default(),
+            intent: self.intent_of(plan, recorded, &root),
+            created: made || recorded.root(&root).is_some_and(|r| r.created),
+            fresh: made,
+            arns: arns.clone(),
+            known_policies,
+            emit: self.emit,
+        }
+    }
+
+    /// The intent of a root: open, or closed a moment ago when the root was recorded (its tags still need it).
+    fn intent_of(&self, _plan: &Plan, recorded: &Recorded, root: &RootAddress) -> Option<Intent> {
+        recorded.intents.iter().find(|i| i.address == *root).cloned()
+    }
+}
+
+/// A root that is recorded needs its intent no more, but for the tags that still have to carry it.
+fn intent_done(recorded: &mut Recorded, step: &Step) -> Vec<Entry> {
+    let root = step.address.root();
+    let by_tags = root.kind == RootKind::Bucket && step.kind == byob_model::Kind::BucketTags;
+    let by_key = root.kind == RootKind::Key && step.kind.is_root();
+    if !(by_tags || by_key) {
+        return Vec::new();
+    }
+    let done: Vec<Uuid> = recorded.intents.iter().filter(|i| i.address == root).map(|i| i.id).collect();
+    recorded.intents.retain(|i| i.address != root);
+    done.into_iter().map(|id| Entry::IntentDone { id }).collect()
+}
+
+/// Which steps can run.
+struct Graph<'a> {
+    steps: &'a [Step],
+    index: BTreeMap<&'a str, usize>,
+    state: Vec<Progress>,
+    /// Steps of each root, in order; the first that has not ended is the root's next.
+    queues: BTreeMap<RootAddress, Vec<usize>>,
+    busy: BTreeSet<RootAddress>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Skipped,
+}
+
+impl<'a> Graph<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let steps = plan.steps.as_slice();
+        let mut queues: BTreeMap<RootAddress, Vec<usize>> = BTreeMap::new();
+        for (index, step) in steps.iter().enumerate().rev() {
+            queues.entry(step.address.root()).or_default().push(index);
+        }
+        Self {
+            steps,
+            index: steps.iter().enumerate().map(|(i, s)| (s.id.as_str(), i)).collect(),
+            state: vec![Progress::Waiting; steps.len()],
+            queues,
+            busy: BTreeSet::new(),
+        }
+    }
+
+    /// The next step that may start, marked as running.
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            let mut skipped = false;
+            let mut found = None;
+            for (root, queue) in &mut self.queues {
+                if self.busy.contains(root) {
+                    continue;
+                }
+                let Some(&index) = queue.last() else { continue };
+                let step = &self.steps[index];
+                let states: Vec<Progress> = step
+                    .depends_on
+                    .iter()
+                    .filter_map(|id| self.index.get(id.as_str()))
+                    .map(|&i| self.state[i])
+                    .collect();
+                if states.iter().any(|s| matches!(s, Progress::Failed | Progress::Skipped)) {
+                    self.state[index] = Progress::Skipped;
+                    queue.pop();
+                    skipped = true;
+                    break;
+                }
+                if states.iter().all(|s| *s == Progress::Done) {
+                    queue.pop();
+                    found = Some((root.clone(), index));
+                    break;
+                }
+            }
+            if let Some((root, index)) = found {
+                self.busy.insert(root);
+                self.state[index] = Progress::Running;
+                return Some(index);
+            }
+            if !skipped {
+                return None;
+            }
+        }
+    }
+
+    fn done(&mut self, index: usize) {
+        self.end(index, Progress::Done);
+    }
+
+    fn failed(&mut self, index: usize) {
+        self.end(index, Progress::Failed);
+    }
+
+    fn end(&mut self, index: usize, progress: Progress) {
+        self.state[index] = progress;
+        self.busy.remove(&self.steps[index].address.root());
+    }
+
+    fn not_started(&self) -> Vec<usize> {
+        let waiting = |s: &Progress| matches!(s, Progress::Waiting | Progress::Skipped);
+        self.state.iter().enumerate().filter(|(_, s)| waiting(s)).map(|(i, _)| i).collect()
+    }
+}

@@ -1,0 +1,9 @@
+//! What goes over the wire, and what is made of the answers.
+
+mod contact;
+mod permission;
+mod read_bucket;
+mod read_key;
+mod sandbox;
+mod try_it;
+mod write;

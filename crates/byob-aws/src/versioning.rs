@@ -1,0 +1,60 @@
+//! A bucket's versioning.
+
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use byob_apply::{CloudError, ErrorKind};
+use byob_model::kind::{Attributes, Versioning, VersioningStatus};
+use byob_model::live::LiveAspect;
+
+use crate::bucket::At;
+
+/// What AWS says about versioning, with what stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) status: VersioningStatus,
+    pub(crate) mfa_delete: bool,
+}
+
+impl Found {
+    pub(crate) fn aspect(self) -> LiveAspect {
+        LiveAspect::Present(Attributes::Versioning(Versioning { status: self.status }))
+    }
+}
+
+pub(crate) async fn read(at: At<'_>) -> Result<Found, CloudError> {
+    let request = at.s3().get_bucket_versioning().bucket(at.name).expected_bucket_owner(at.owner).send();
+    let answer = at.ask("GetBucketVersioning", "s3:GetBucketVersioning", request).await?;
+    Ok(Found {
+        status: from_aws(answer.status()),
+        mfa_delete: answer.mfa_delete().is_some_and(|mfa| mfa.as_str() == "Enabled"),
+    })
+}
+
+pub(crate) async fn put(at: At<'_>, wanted: &Versioning) -> Result<(), CloudError> {
+    let about = at.about("PutBucketVersioning", "s3:PutBucketVersioning");
+    let status = match wanted.status {
+        VersioningStatus::Enabled => BucketVersioningStatus::Enabled,
+        VersioningStatus::Suspended => BucketVersioningStatus::Suspended,
+        VersioningStatus::Disabled => {
+            return Err(
+                about.error(ErrorKind::Unexpected, "versioning that was never on cannot be asked for")
+            );
+        }
+    };
+    let request = at
+        .s3_once()
+        .put_bucket_versioning()
+        .bucket(at.name)
+        .expected_bucket_owner(at.owner)
+        .versioning_configuration(VersioningConfiguration::builder().status(status).build())
+        .send();
+    at.cloud.ask(about, request).await.map(drop)
+}
+
+/// An empty answer means that versioning never was on.
+fn from_aws(status: Option<&BucketVersioningStatus>) -> VersioningStatus {
+    match status.map(BucketVersioningStatus::as_str) {
+        Some("Enabled") => VersioningStatus::Enabled,
+        Some("Suspended") => VersioningStatus::Suspended,
+        _ => VersioningStatus::Disabled,
+    }
+}

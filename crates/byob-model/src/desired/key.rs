@@ -1,0 +1,121 @@
+//! A key's table → the key and its aspects. Which buckets are on it decides what W&B may do with it.
+
+use std::collections::BTreeMap;
+
+use byob_policy::{Document, Partition};
+
+use super::{DesiredAspect, DesiredRoot, bucket::tags, recorded_by_alias, recorded_by_name, statements};
+use crate::address::{Kind, RootAddress};
+use crate::config::{
+    BucketTable, Configuration, EncryptionField, ForeignStatements, KeyTable, RotationField,
+};
+use crate::diagnostic::Diagnostic;
+use crate::kind::{Alias, Attributes, Key, KeyRef, KeyState, Policy, Purpose, Rotation};
+use crate::recorded::Recorded;
+
+/// Days between rotations where the file says nothing.
+const ROTATION_DAYS: u32 = 365;
+
+pub(super) fn desired(
+    config: &Configuration,
+    account_id: &str,
+    recorded: &Recorded,
+    names: &BTreeMap<String, String>,
+    address: &RootAddress,
+    table: &KeyTable,
+) -> Result<DesiredRoot, Diagnostic> {
+    let known = recorded_by_alias(recorded, &table.alias, table.region.as_deref())
+        .map(|(_, r)| r)
+        .or_else(|| recorded.root(address));
+    let region = table
+        .region
+        .clone()
+        .or_else(|| known.map(|r| r.region.clone()))
+        .or_else(|| config.aws.region.clone());
+    let missing = || Diagnostic {
+        message: format!("`{address}` has no region"),
+        span: config.spans.get(&address.to_string()).copied(),
+        label: "no bucket is on this key".into(),
+        help: "write `region` here or in [aws]".into(),
+    };
+    let region = region.ok_or_else(missing)?;
+    let partition = Partition::from_region(&region).ok_or_else(missing)?;
+    let created = known.is_none_or(|r| r.created);
+    let wandb = wandb_use(config, recorded, names, address, known.map(|r| r.identity.as_str()));
+    let rotation = match table.rotation {
+        None => Rotation { enabled: true, period_days: Some(ROTATION_DAYS) },
+        Some(RotationField::Days(days)) => Rotation { enabled: true, period_days: Some(days) },
+        Some(RotationField::Off) => Rotation { enabled: false, period_days: None },
+    };
+    let document = Document::new(statements::key(
+        partition,
+        account_id,
+        table.managers.iter().cloned(),
+        wandb.map(|purpose| (purpose, config.wandb.principals.iter().cloned().collect())),
+    ));
+    let mut aspects = BTreeMap::from([
+        (Kind::KeyPolicy, DesiredAspect::Managed(Attributes::Policy(Policy { document }))),
+        (Kind::Rotation, DesiredAspect::Managed(Attributes::Rotation(rotation))),
+        (Kind::Alias, DesiredAspect::Managed(Attributes::Alias(Alias { name: table.alias.clone() }))),
+    ]);
+    if let Some(tags) = tags(&config.stack, &config.tags, &table.tags, address, created) {
+        aspects.insert(Kind::KeyTags, DesiredAspect::Managed(Attributes::Tags(tags)));
+    }
+    let description = table
+        .description
+        .clone()
+        .unwrap_or_else(|| format!("Encrypts storage for Weights & Biases (byob stack {})", config.stack));
+    Ok(DesiredRoot {
+        region,
+        partition,
+        name: table.alias.clone(),
+        name_prefix: None,
+        attributes: Attributes::Key(Key {
+            description,
+            state: KeyState::Enabled,
+            deletion_window_days: table.deletion_window_days,
+            protect: table.protect,
+        }),
+        aspects,
+        foreign_statements: ForeignStatements::Remove,
+        wandb_access: wandb.is_some(),
+        created,
+    })
+}
+
+/// What W&B needs the key for: a bucket is on it when its `encryption` names it, or the record says it once did and it
+/// still exists (a forgotten one too: its objects stay encrypted under the key). `None`: nothing.
+fn wandb_use(
+    config: &Configuration,
+    recorded: &Recorded,
+    names: &BTreeMap<String, String>,
+    address: &RootAddress,
+    arn: Option<&str>,
+) -> Option<Purpose> {
+    let named = |table: &BucketTable| {
+        let key = match &table.encryption {
+            Some(EncryptionField::SseKms { key, .. } | EncryptionField::DsseKms { key }) => key,
+            Some(EncryptionField::SseS3) | None => return false,
+        };
+        match key {
+            KeyRef::Managed { arn_of } => arn_of == address,
+            KeyRef::Arn(key) => Some(key.as_str()) == arn,
+        }
+    };
+    let used = |label: &str| {
+        let name = names.get(label)?;
+        let (_, bucket) = recorded_by_name(recorded, name)?;
+        arn.filter(|arn| bucket.keys_used.contains(*arn))
+    };
+    let mut purposes: Vec<Purpose> = config
+        .buckets
+        .iter()
+        .filter(|(label, table)| table.wandb_access && (named(table) || used(label).is_some()))
+        .map(|(_, table)| table.purpose)
+        .collect();
+    if let Some(arn) = arn {
+        let forgotten = recorded.tombstones.iter().filter(|t| t.keys_used.contains(arn));
+        purposes.extend(forgotten.map(|_| Purpose::Storage));
+    }
+    if purposes.contains(&Purpose::Storage) { Some(Purpose::Storage) } else { purposes.first().copied() }
+}

@@ -1,0 +1,68 @@
+//! Approvals: what somebody agreed to, and whether what is left to do is among it. After a crash a create may have become
+//! an adopt and a before may have changed; what counts is that the same address gets the same document.
+
+use byob_model::recorded::{Approval, ApprovedStep};
+
+use crate::plan::{Action, Plan, Step};
+
+/// The approval that applying this plan opens.
+#[must_use]
+pub fn open(plan: &Plan) -> Approval {
+    let steps = plan
+        .steps
+        .iter()
+        .map(|step| ApprovedStep {
+            address: step.address.clone(),
+            from: step.from.clone(),
+            document: step.document.clone(),
+            action: step.action.as_str().to_owned(),
+        })
+        .collect();
+    Approval { digest: plan.digest.clone(), steps, finished: false }
+}
+
+/// What an approved digest means for a plan made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The plan is the approved one.
+    Approved,
+    /// The approved one was begun, and what is left is among its steps.
+    Resumed,
+    /// The approved one was the last applied, and nothing is left to do.
+    AlreadyApplied,
+    /// Something else would happen now: the steps that were not approved.
+    Stale(Vec<String>),
+}
+
+/// Judges `approve` against the plan made now and the last recorded approval.
+#[must_use]
+pub fn standing(plan: &Plan, approve: &str, last: Option<&Approval>) -> Standing {
+    if plan.digest == approve {
+        return Standing::Approved;
+    }
+    let stale = |approval: Option<&Approval>| {
+        let steps = plan.steps.iter().filter(|step| !approval.is_some_and(|a| among(step, a)));
+        Standing::Stale(steps.map(|step| step.id.clone()).collect())
+    };
+    match last.filter(|approval| approval.digest == approve) {
+        Some(approval) if approval.finished && plan.steps.is_empty() && !plan.blocked() => {
+            Standing::AlreadyApplied
+        }
+        Some(approval)
+            if !approval.finished && !plan.blocked() && plan.steps.iter().all(|s| among(s, approval)) =>
+        {
+            Standing::Resumed
+        }
+        other => stale(other.filter(|approval| !approval.finished)),
+    }
+}
+
+/// Whether a step is among an approval's.
+fn among(step: &Step, approval: &Approval) -> bool {
+    let gone = |action: &str| action == Action::Delete.as_str() || action == Action::Forget.as_str();
+    approval.steps.iter().any(|approved| {
+        approved.address == step.address
+            && approved.document == step.document
+            && (!step.document.is_null() || gone(&approved.action) == gone(step.action.as_str()))
+    })
+}

@@ -1,0 +1,596 @@
+//! The whole comparison: matches desired roots with recorded ones (identity before address), compares each, orders the
+//! steps and closes the plan with its counts and its digest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
+use byob_model::call::Target;
+use byob_model::config::ForeignStatements;
+use byob_model::desired::{Desired, DesiredAspect, DesiredRoot, recorded_by_alias, recorded_by_name};
+use byob_model::kind::{Attributes, Encryption, KeyRef};
+use byob_model::live::{Live, LiveAspect};
+use byob_model::recorded::{Recorded, RecordedResource};
+use serde_json::{Value, json};
+
+use crate::aspect::{self, Sides, Want};
+use crate::canonical::digest;
+use crate::drift::severity;
+use crate::finding::{Finding, Rule};
+use crate::order;
+use crate::plan::{
+    Account, Action, Drift, FORMAT_VERSION, Mode, Plan, RecordChange, StateRef, Step, Summary,
+};
+
+/// Everything a plan is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// What should exist.
+    pub desired: &'a Desired,
+    /// What byob last applied.
+    pub recorded: &'a Recorded,
+    /// What AWS answers, for [`crate::wanted()`].
+    pub live: &'a Live,
+    /// Flags.
+    pub mode: &'a Mode,
+    /// `aws`, `sandbox`, or host and port.
+    pub endpoint: &'a str,
+    /// `aws`, `aws-cn`, ….
+    pub partition: &'a str,
+    /// This byob.
+    pub byob_version: &'a str,
+    /// The desired state that the same configuration has with no record: what its digest is made of.
+    pub meaning: &'a Desired,
+}
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> Plan {
+    let empty = input.desired.empty();
+    let desired = if input.mode.destroy { &empty } else { input.desired };
+    let mut planner = Planner::new(input, desired);
+    planner.match_roots();
+    planner.resolve_keys();
+    let cases = std::mem::take(&mut planner.cases);
+    for case in &cases {
+        match case.address.kind {
+            RootKind::Bucket => planner.bucket(case),
+            RootKind::Key => planner.key(case),
+        }
+    }
+    planner.tombstones();
+    planner.finish()
+}
+
+/// A root as it has to be compared.
+#[derive(Debug, Clone)]
+pub(crate) struct Case<'a> {
+    /// Its desired address; of a root that D does not have, the recorded one.
+    pub address: RootAddress,
+    pub desired: Option<&'a DesiredRoot>,
+    pub recorded: Option<&'a RecordedResource>,
+    /// Where the record has it, if elsewhere.
+    pub from: Option<RootAddress>,
+}
+
+impl Case<'_> {
+    /// Where the record has it.
+    pub(crate) fn recorded_at(&self) -> &RootAddress {
+        self.from.as_ref().unwrap_or(&self.address)
+    }
+}
+
+pub(crate) struct Planner<'a> {
+    pub input: &'a Input<'a>,
+    pub desired: &'a Desired,
+    pub recorded: &'a Recorded,
+    pub live: &'a Live,
+    cases: Vec<Case<'a>>,
+    /// Keys of this configuration whose ARN is known.
+    pub arns: BTreeMap<RootAddress, String>,
+    pub steps: Vec<Step>,
+    pub drift: Vec<Drift>,
+    pub findings: Vec<Finding>,
+    pub already: Vec<Address>,
+    pub record: Vec<RecordChange>,
+    pub unsettled: BTreeSet<Address>,
+    /// Desired addresses compared.
+    pub desired_addresses: BTreeSet<Address>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a Input<'a>, desired: &'a Desired) -> Self {
+        Self {
+            input,
+            desired,
+            recorded: input.recorded,
+            live: input.live,
+            cases: Vec::new(),
+            arns: BTreeMap::new(),
+            steps: Vec::new(),
+            drift: Vec::new(),
+            findings: Vec::new(),
+            already: Vec::new(),
+            record: Vec::new(),
+            unsettled: BTreeSet::new(),
+            desired_addresses: BTreeSet::new(),
+        }
+    }
+
+    /// Identity goes before address.
+    fn match_roots(&mut self) {
+        let mut taken: BTreeSet<RootAddress> = BTreeSet::new();
+        for (address, root) in &self.desired.roots {
+            let found = find_recorded(self.recorded, address, root);
+            if let Some((at, _)) = &found {
+                taken.insert(at.clone());
+            }
+            let from = found.as_ref().map(|(at, _)| at.clone()).filter(|at| at != address);
+            self.cases.push(Case {
+                address: address.clone(),
+                desired: Some(root),
+                recorded: found.map(|(_, r)| r),
+                from,
+            });
+        }
+        for (address, resource) in self.recorded.roots() {
+            if taken.contains(&address) {
+                continue;
+            }
+            // A desired root at this very address with another identity: the name or region was changed.
+            if let Some(case) = self.cases.iter().find(|c| c.address == address && c.recorded.is_none())
+                && let Some(root) = case.desired
+            {
+                let finding = changed_identity(&address, root, resource);
+                self.findings.push(finding);
+                self.cases.retain(|c| c.address != address);
+                continue;
+            }
+            self.cases.push(Case { address, desired: None, recorded: Some(resource), from: None });
+        }
+        self.moved_prefixes();
+    }
+
+    /// A bucket named by a prefix gets another name under another label: never silently.
+    fn moved_prefixes(&mut self) {
+        let orphans: Vec<(RootAddress, String, String)> = self
+            .cases
+            .iter()
+            .filter(|c| c.desired.is_none() && !self.desired.forget.contains(&c.address))
+            .filter_map(|c| {
+                let r = c.recorded?;
+                Some((c.address.clone(), r.name_prefix.clone()?, r.identity.clone()))
+            })
+            .collect();
+        let mut blocked = BTreeSet::new();
+        for case in self.cases.iter().filter(|c| c.recorded.is_none()) {
+            let Some(prefix) = case.desired.and_then(|d| d.name_prefix.as_ref()) else { continue };
+            let Some((old, _, name)) = orphans.iter().find(|(_, p, _)| p == prefix) else { continue };
+            self.findings.push(Finding::new(
+                Rule::PrefixMoved,
+                case.address.address(),
+                format!("`{old}` is `{name}`, made from the prefix `{prefix}`; under `{}` it would be a new bucket", case.address),
+                format!("if it is the same bucket: byob state mv {old} {}; if it is a new one, give it another prefix or a name", case.address),
+            ));
+            blocked.insert(case.address.clone());
+            blocked.insert(old.clone());
+        }
+        self.cases.retain(|c| !blocked.contains(&c.address));
+    }
+
+    fn resolve_keys(&mut self) {
+        for case in &self.cases {
+            if case.address.kind == RootKind::Key
+                && let Some(arn) = self.key_arn(case)
+            {
+                self.arns.insert(case.address.clone(), arn);
+            }
+        }
+    }
+
+    /// The desired attributes with the ARNs of existing keys put in.
+    pub(crate) fn resolved(&self, attributes: &Attributes) -> Attributes {
+        match attributes {
+            Attributes::Encryption(encryption) => {
+                let kms_key = encryption.kms_key.clone().map(|key| match &key {
+                    KeyRef::Managed { arn_of } => self.arns.get(arn_of).cloned().map_or(key, KeyRef::Arn),
+                    KeyRef::Arn(_) => key,
+                });
+                Attributes::Encryption(Encryption { kms_key, ..encryption.clone() })
+            }
+            other => other.clone(),
+        }
+    }
+
+    pub(crate) fn finding(
+        &mut self,
+        rule: Rule,
+        address: Address,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.findings.push(Finding::new(rule, address, message, help));
+    }
+
+    /// Compares one aspect and takes in what comes of it. `live` is what AWS has for it.
+    pub(crate) fn aspect(
+        &mut self,
+        case: &Case<'_>,
+        kind: Kind,
+        live: &LiveAspect,
+        target: &Target,
+        fresh: bool,
+    ) {
+        let address = case.address.aspect(kind);
+        let resolved = match case.desired.and_then(|d| d.aspects.get(&kind)) {
+            Some(DesiredAspect::Managed(attributes)) => Some(self.resolved(attributes)),
+            Some(DesiredAspect::Left) | None => None,
+        };
+        let want = match (case.desired.and_then(|d| d.aspects.get(&kind)), &resolved) {
+            (Some(DesiredAspect::Left), _) => Want::Left,
+            (_, Some(attributes)) => Want::Managed(attributes),
+            _ => Want::Nothing,
+        };
+        // What was recorded of a root that is made again says nothing about the new one.
+        let recorded =
+            if fresh { None } else { self.recorded.resources.get(&case.recorded_at().aspect(kind)) };
+        let sides = Sides {
+            kind,
+            desired: want,
+            recorded,
+            live,
+            foreign: case.desired.map_or(ForeignStatements::Remove, |d| d.foreign_statements),
+            renamed: case.from.is_some(),
+        };
+        let outcome = aspect::compare(&sides);
+        if matches!(want, Want::Managed(_)) {
+            self.desired_addresses.insert(address.clone());
+        }
+        if outcome.unsettled {
+            self.unsettled.insert(address.clone());
+        }
+        if let Some(code) = &outcome.not_offered {
+            let table = &case.address;
+            self.finding(
+                Rule::NotOffered,
+                address,
+                format!("this endpoint does not offer it ({code})"),
+                format!(
+                    "if that is acceptable, add \"{}\" to `unmanaged` of [{table}]",
+                    kind.aspect().unwrap_or_default()
+                ),
+            );
+            return;
+        }
+        if outcome.cannot_take_out {
+            let (what, help) = match kind {
+                Kind::Versioning => (
+                    "versioning",
+                    "AWS cannot go back to never versioned; write versioning = \"suspended\", or put it into `unmanaged`",
+                ),
+                _ => (
+                    "object lock",
+                    "AWS cannot turn object lock off; leave `object_lock` in, or put it into `unmanaged`",
+                ),
+            };
+            self.finding(Rule::CannotTakeOut, address.clone(), format!("{what} cannot be taken out"), help);
+        }
+        // A live value that an open approval was to put is byob's own doing.
+        if let Some(difference) = outcome.drift
+            && !self.put_by_open_approval(&address, difference.after.as_ref())
+        {
+            self.drift.push(Drift {
+                severity: severity(kind),
+                address: address.clone(),
+                changes: difference.changes,
+                before: difference.before,
+                after: difference.after,
+            });
+        }
+        let put = |attributes: &Attributes| {
+            RecordChange::Put(address.clone(), self.resource(case, kind, attributes))
+        };
+        match outcome.step {
+            Some(todo) => {
+                let record = match (&outcome.wanted, todo.action) {
+                    (Some(wanted), _) => vec![put(wanted)],
+                    (None, _) => vec![RecordChange::Remove(address.clone())],
+                };
+                let recorded = recorded.and_then(|r| r.typed().ok());
+                let calls = if todo.silent {
+                    Vec::new()
+                } else {
+                    aspect::calls(
+                        kind,
+                        target,
+                        outcome.wanted.as_ref(),
+                        todo.before.as_ref(),
+                        recorded.as_ref(),
+                    )
+                };
+                let reason = reason(case, &want, recorded.as_ref(), &todo, fresh);
+                let document = case
+                    .desired
+                    .and_then(|d| d.managed(kind))
+                    .map_or(Value::Null, |a| document(a, outcome.wanted.as_ref()));
+                self.steps.push(Step {
+                    id: format!("{address}#1"),
+                    kind,
+                    action: todo.action,
+                    phase: 2,
+                    region: region(target),
+                    account_id: self.desired.account_id.clone(),
+                    reason,
+                    changes: todo.changes,
+                    calls,
+                    depends_on: Vec::new(),
+                    from: None,
+                    document,
+                    record,
+                    before: todo.before,
+                    after: todo.after,
+                    address,
+                });
+            }
+            None if outcome.record_only => {
+                let change = outcome.wanted.as_ref().map(put);
+                if let Some(change) = change {
+                    self.record.push(change);
+                    if outcome.unsettled {
+                        self.already.push(address);
+                    }
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn put_by_open_approval(&self, address: &Address, live: Option<&Attributes>) -> bool {
+        let open = self.recorded.approval.as_ref().filter(|a| !a.finished);
+        open.is_some_and(|approval| {
+            approval.steps.iter().filter(|s| s.address == *address).any(|step| {
+                Attributes::from_value(address.kind, &step.document).ok().map(|a| self.resolved(&a)).as_ref()
+                    == live
+            })
+        })
+    }
+
+    /// How the record will hold an aspect of this case's root.
+    pub(crate) fn resource(&self, case: &Case<'_>, kind: Kind, attributes: &Attributes) -> RecordedResource {
+        let region =
+            case.desired.map(|d| d.region.clone()).or_else(|| case.recorded.map(|r| r.region.clone()));
+        let identity = match case.address.kind {
+            RootKind::Bucket => case.desired.map(|d| d.name.clone()),
+            RootKind::Key => Some(self.arns.get(&case.address).cloned().unwrap_or_default()),
+        };
+        RecordedResource {
+            kind,
+            account_id: self.desired.account_id.clone(),
+            region: region.unwrap_or_default(),
+            identity: identity.or_else(|| case.recorded.map(|r| r.identity.clone())).unwrap_or_default(),
+            attributes: attributes.to_value(),
+            created: false,
+            name_prefix: None,
+            keys_used: BTreeSet::new(),
+            versioning_seen: false,
+        }
+    }
+
+    /// Tombstones of buckets that are gone have done their work.
+    fn tombstones(&mut self) {
+        for tombstone in &self.recorded.tombstones {
+            let gone = match tombstone.address.kind {
+                RootKind::Bucket => {
+                    matches!(
+                        self.live.buckets.get(&tombstone.identity),
+                        Some(byob_model::live::LiveBucket::Absent)
+                    )
+                }
+                RootKind::Key => {
+                    matches!(self.live.keys.get(&tombstone.identity), Some(byob_model::live::LiveKey::Absent))
+                }
+            };
+            if gone {
+                self.record.push(RecordChange::TombstoneGone(tombstone.identity.clone()));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Plan {
+        order::order(&mut self.steps);
+        self.select_targets();
+        self.drift.sort_by(|a, b| a.address.cmp(&b.address));
+        self.already.sort();
+        self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));
+        let mut summary = Summary { drifted: self.drift.len(), ..Summary::default() };
+        let mut stepped: BTreeSet<&Address> = BTreeSet::new();
+        for step in &self.steps {
+            if !stepped.insert(&step.address) {
+                continue;
+            }
+            match step.action {
+                Action::Create => summary.create += 1,
+                Action::Update => summary.update += 1,
+                Action::Delete => summary.delete += 1,
+                Action::Adopt => summary.adopt += 1,
+                Action::Forget => summary.forget += 1,
+            }
+        }
+        summary.unchanged = self.desired_addresses.iter().filter(|a| !stepped.contains(a)).count();
+        let input = self.input;
+        let mut plan = Plan {
+            format_version: FORMAT_VERSION,
+            byob_version: input.byob_version.to_owned(),
+            accounts: vec![Account {
+                account_id: input.desired.account_id.clone(),
+                partition: input.partition.to_owned(),
+            }],
+            endpoint: input.endpoint.to_owned(),
+            mode: input.mode.clone(),
+            config_digest: digest(&input.meaning.to_value()),
+            state: self
+                .recorded
+                .lineage
+                .map(|lineage| StateRef { lineage: lineage.to_string(), serial: self.recorded.serial }),
+            summary,
+            steps: self.steps,
+            drift: self.drift,
+            access: None,
+            access_verdict: None,
+            findings: self.findings,
+            digest: String::new(),
+            already: self.already,
+            record: self.record,
+            attributes: self.live.attributes,
+            unsettled: self.unsettled,
+        };
+        plan.digest = plan_digest(&plan);
+        plan
+    }
+
+    /// `--target`: the named addresses, and what their steps depend on.
+    fn select_targets(&mut self) {
+        let targets = &self.input.mode.target;
+        if targets.is_empty() {
+            return;
+        }
+        let named = |address: &Address| {
+            targets.contains(&address.to_string()) || targets.contains(&address.root().to_string())
+        };
+        let known: BTreeSet<String> = self
+            .desired_addresses
+            .iter()
+            .chain(self.recorded.resources.keys())
+            .flat_map(|a| [a.to_string(), a.root().to_string()])
+            .collect();
+        let missing: Vec<String> = targets.iter().filter(|t| !known.contains(*t)).cloned().collect();
+        let mut keep: BTreeSet<String> =
+            self.steps.iter().filter(|s| named(&s.address)).map(|s| s.id.clone()).collect();
+        loop {
+            let more: Vec<String> = self
+                .steps
+                .iter()
+                .filter(|s| keep.contains(&s.id))
+                .flat_map(|s| s.depends_on.iter().cloned())
+                .filter(|id| !keep.contains(id))
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            keep.extend(more);
+        }
+        self.steps.retain(|s| keep.contains(&s.id));
+        let touched: BTreeSet<RootAddress> = self.steps.iter().map(|s| s.address.root()).collect();
+        self.drift.retain(|d| named(&d.address));
+        self.findings.retain(|f| named(&f.address) || touched.contains(&f.address.root()));
+        self.desired_addresses.retain(named);
+        for target in missing {
+            if let Ok(address) = target.parse::<Address>() {
+                self.finding(
+                    Rule::NoSuchTarget,
+                    address,
+                    "--target names something that is neither configured nor recorded",
+                    "byob state list and byob.toml say what there is",
+                );
+            }
+        }
+    }
+}
+
+/// The recorded root a desired one is: by identity, wherever it stands.
+fn find_recorded<'a>(
+    recorded: &'a Recorded,
+    address: &RootAddress,
+    root: &DesiredRoot,
+) -> Option<(RootAddress, &'a RecordedResource)> {
+    match address.kind {
+        RootKind::Bucket => recorded_by_name(recorded, &root.name),
+        RootKind::Key => recorded_by_alias(recorded, &root.name, Some(&root.region)).or_else(|| {
+            // The same address with another alias: the alias is renamed, the key stays.
+            let here = recorded.root(address)?;
+            (here.region == root.region).then(|| (address.clone(), here))
+        }),
+    }
+}
+
+fn changed_identity(address: &RootAddress, root: &DesiredRoot, resource: &RecordedResource) -> Finding {
+    let (what, old, new) = match address.kind {
+        RootKind::Bucket => ("name", resource.identity.as_str(), root.name.as_str()),
+        RootKind::Key => ("region", resource.region.as_str(), root.region.as_str()),
+    };
+    Finding::new(
+        Rule::CannotChange,
+        address.address(),
+        format!("the {what} cannot change: it is `{old}` and would become `{new}`"),
+        format!(
+            "a {} keeps its {what} for life; put the old one back, or give the new one a table of its own \
+             (and take the old one out with forget = [\"{address}\"], or protect = false and byob destroy)",
+            address.kind.as_str()
+        ),
+    )
+}
+
+/// The document an approval keeps: symbolic, and with other teams' statements as they were when it was planned.
+fn document(symbolic: &Attributes, wanted: Option<&Attributes>) -> Value {
+    match wanted {
+        Some(policy @ Attributes::Policy(_)) => policy.to_value(),
+        _ => symbolic.to_value(),
+    }
+}
+
+fn region(target: &Target) -> String {
+    match target {
+        Target::Bucket { region, .. } | Target::Key { region, .. } => region.clone(),
+    }
+}
+
+fn reason(
+    case: &Case<'_>,
+    want: &Want<'_>,
+    recorded: Option<&Attributes>,
+    todo: &aspect::Todo,
+    fresh: bool,
+) -> String {
+    let text = match (want, todo.action) {
+        (Want::Left, _) => "listed in `unmanaged`: left alone from now on",
+        (Want::Nothing, Action::Forget) => "taken out of byob.toml; AWS has none of ours left",
+        (Want::Nothing, _) => "taken out of byob.toml",
+        (Want::Managed(_), _) if todo.silent => "statements of other teams changed: accepted into the record",
+        (Want::Managed(_), _) if fresh || case.recorded.is_none() => "part of a new root",
+        (Want::Managed(wanted), _) => match recorded {
+            None => "managed from now on",
+            Some(recorded) if recorded == *wanted => "changed outside byob: put back",
+            Some(_) => "changed in byob.toml",
+        },
+    };
+    text.to_owned()
+}
+
+/// What consent is about (`docs/plan-format.md`): wording, calls, counts, lineage, serial and byob's version are not in
+/// it.
+fn plan_digest(plan: &Plan) -> String {
+    let steps: Vec<Value> = plan
+        .steps
+        .iter()
+        .map(|s| {
+            json!({
+                "id": s.id, "address": s.address, "from": s.from, "action": s.action,
+                "region": s.region, "account_id": s.account_id, "changes": s.changes,
+            })
+        })
+        .collect();
+    let findings: Vec<Value> = plan
+        .findings
+        .iter()
+        .map(|f| json!({"rule": f.rule, "severity": f.severity, "address": f.address, "waived": f.waived}))
+        .collect();
+    digest(&json!({
+        "digest_version": 1,
+        "accounts": plan.accounts,
+        "endpoint": plan.endpoint,
+        "mode": plan.mode,
+        "config_digest": plan.config_digest,
+        "steps": steps,
+        "drift": plan.drift,
+        "findings": findings,
+    }))
+}

@@ -1,0 +1,187 @@
+//! Drift: live against recorded, whatever the configuration says. And what drift of each kind means.
+
+use std::collections::BTreeMap;
+
+use byob_model::address::{Address, Kind, RootKind};
+use byob_model::config::ForeignStatements;
+use byob_model::kind::{Attributes, Key};
+use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
+use byob_model::recorded::Recorded;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::aspect::{self, Sides, Want, filled};
+use crate::diff::leaves;
+use crate::plan::{Change, Drift, DriftSeverity};
+
+/// What `byob drift` found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Everything that differs.
+    pub drift: Vec<Drift>,
+    /// How much was looked at.
+    pub summary: DriftSummary,
+}
+
+/// Counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct DriftSummary {
+    /// Entries of `drift`.
+    pub drifted: usize,
+    /// Recorded addresses.
+    pub addresses: usize,
+    /// Attributes read.
+    pub attributes: usize,
+}
+
+/// What drift of a kind means. Policies are taken for exposure: which way they changed is not judged yet.
+#[must_use]
+pub fn severity(kind: Kind) -> DriftSeverity {
+    match kind {
+        Kind::PublicAccessBlock
+        | Kind::Ownership
+        | Kind::Encryption
+        | Kind::BucketPolicy
+        | Kind::KeyPolicy
+        | Kind::ObjectLock
+        | Kind::Versioning => DriftSeverity::Exposure,
+        Kind::Bucket | Kind::Key | Kind::Alias | Kind::Cors | Kind::Lifecycle => DriftSeverity::Breakage,
+        Kind::BucketTags | Kind::KeyTags | Kind::Logging | Kind::Rotation => DriftSeverity::Other,
+    }
+}
+
+/// Compares the record with live state.
+#[must_use]
+pub fn report(recorded: &Recorded, live: &Live) -> Report {
+    let mut drift = Vec::new();
+    for (root, resource) in recorded.roots() {
+        let aspects: Option<&BTreeMap<Kind, LiveAspect>> = match root.kind {
+            RootKind::Bucket => match live.buckets.get(&resource.identity) {
+                Some(LiveBucket::Exists(facts)) => {
+                    if resource.versioning_seen
+                        && !facts.versioning_enabled
+                        && !recorded.resources.contains_key(&root.aspect(Kind::Versioning))
+                    {
+                        drift.push(versioning_off(root.aspect(Kind::Versioning)));
+                    }
+                    Some(&facts.aspects)
+                }
+                Some(LiveBucket::Forbidden { .. }) => {
+                    drift.push(gone(root.address(), &resource.identity, "another account's, or not allowed"));
+                    None
+                }
+                Some(LiveBucket::Absent) => {
+                    drift.push(gone(root.address(), &resource.identity, "absent"));
+                    None
+                }
+                None => None,
+            },
+            RootKind::Key => match live.keys.get(&resource.identity) {
+                Some(LiveKey::Exists(facts)) => {
+                    if let Ok(Attributes::Key(known)) = resource.typed() {
+                        let now = Key {
+                            description: facts.description.clone(),
+                            state: facts.state.clone(),
+                            ..known.clone()
+                        };
+                        let before = Attributes::Key(known);
+                        let after = filled(Attributes::Key(now), Some(&before));
+                        push(&mut drift, root.address(), before, after);
+                    }
+                    Some(&facts.aspects)
+                }
+                Some(LiveKey::Forbidden) => {
+                    drift.push(gone(root.address(), &resource.identity, "not allowed"));
+                    None
+                }
+                Some(LiveKey::Absent) => {
+                    drift.push(gone(root.address(), &resource.identity, "absent"));
+                    None
+                }
+                None => None,
+            },
+        };
+        let Some(aspects) = aspects else { continue };
+        for (kind, recorded) in recorded.aspects(&root) {
+            let Some(live) = aspects.get(&kind) else { continue };
+            let sides = Sides {
+                kind,
+                desired: Want::Nothing,
+                recorded: Some(recorded),
+                live,
+                foreign: ForeignStatements::Remove,
+                renamed: false,
+            };
+            let address = root.aspect(kind);
+            if let Some(difference) = aspect::drift(&sides) {
+                drift.push(Drift {
+                    severity: severity(kind),
+                    address,
+                    changes: difference.changes,
+                    before: difference.before,
+                    after: difference.after,
+                });
+            }
+        }
+    }
+    drift.sort_by(|a, b| a.address.cmp(&b.address));
+    let summary = DriftSummary {
+        drifted: drift.len(),
+        addresses: recorded.resources.len(),
+        attributes: live.attributes,
+    };
+    Report { drift, summary }
+}
+
+/// Versioning that nobody manages was on once, and is not any more.
+pub(crate) fn versioning_off(address: Address) -> Drift {
+    Drift {
+        severity: severity(Kind::Versioning),
+        address,
+        changes: vec![Change {
+            path: "/status".into(),
+            before: json!("Enabled"),
+            after: json!("Suspended"),
+            unknown: None,
+        }],
+        before: None,
+        after: None,
+    }
+}
+
+fn gone(address: Address, identity: &str, now: &str) -> Drift {
+    Drift {
+        severity: DriftSeverity::Breakage,
+        address,
+        changes: vec![Change {
+            path: String::new(),
+            before: json!(identity),
+            after: json!(now),
+            unknown: None,
+        }],
+        before: None,
+        after: None,
+    }
+}
+
+fn push(drift: &mut Vec<Drift>, address: Address, before: Attributes, after: Attributes) {
+    let changes: Vec<Change> = leaves(&before.to_value(), &after.to_value())
+        .into_iter()
+        .map(|c| Change { unknown: None, ..c })
+        .collect();
+    if !changes.is_empty() {
+        drift.push(Drift {
+            severity: severity(address.kind),
+            address,
+            changes,
+            before: Some(before),
+            after: Some(after),
+        });
+    }
+}
+
+/// The JSON form of a report; `checked_at` is the only clock.
+#[must_use]
+pub fn to_value(report: &Report, checked_at: &str) -> Value {
+    json!({ "drift": report.drift, "summary": report.summary, "checked_at": checked_at })
+}

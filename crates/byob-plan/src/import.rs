@@ -1,0 +1,188 @@
+//! Taking a live root that a table already describes into the record as it is. Nothing is written to AWS; what a plan
+//! would then change is the plan's business.
+
+use byob_model::address::{Kind, RootAddress, RootKind};
+use byob_model::desired::{Desired, DesiredAspect};
+use byob_model::kind::{Attributes, Bucket, Key, KeyRef, KeyState};
+use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
+use byob_model::recorded::{Recorded, RecordedResource};
+
+use crate::aspect;
+use crate::key::live_alias;
+use crate::plan::RecordChange;
+
+/// Why a root cannot be imported.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// No table describes it.
+    #[error("{0} has no table in byob.toml; an import takes the live root that a table already describes")]
+    NoTable(RootAddress),
+    /// The record has it.
+    #[error("{0} is recorded already")]
+    Recorded(RootAddress),
+    /// The record has the same bucket or key elsewhere.
+    #[error("`{identity}` is recorded already, as {at}")]
+    RecordedAs {
+        /// Name or ARN.
+        identity: String,
+        /// Where.
+        at: RootAddress,
+    },
+    /// It does not exist.
+    #[error("{address}: `{identity}` does not exist; byob apply would create it")]
+    Absent {
+        /// Which.
+        address: RootAddress,
+        /// Name or alias.
+        identity: String,
+    },
+    /// It is somebody else's, or may not be read.
+    #[error("{address}: AWS does not let this caller look at `{identity}`; it may belong to another account")]
+    Forbidden {
+        /// Which.
+        address: RootAddress,
+        /// Name or ARN.
+        identity: String,
+    },
+    /// It is elsewhere.
+    #[error("{address}: `{identity}` is in {live}, and the configuration says {desired}")]
+    Region {
+        /// Which.
+        address: RootAddress,
+        /// Its name.
+        identity: String,
+        /// Where it is.
+        live: String,
+        /// What the file says.
+        desired: String,
+    },
+    /// A key that byob could not manage.
+    #[error("{address}: `{identity}` is {what}")]
+    Unusable {
+        /// Which.
+        address: RootAddress,
+        /// Its ARN.
+        identity: String,
+        /// Why not.
+        what: String,
+    },
+}
+
+/// The record's changes that import one root. `desired` must have been made as if the root were imported.
+///
+/// # Errors
+/// [`ImportError`]
+pub fn import(
+    desired: &Desired,
+    recorded: &Recorded,
+    live: &Live,
+    address: &RootAddress,
+) -> Result<Vec<RecordChange>, ImportError> {
+    let root = desired.roots.get(address).ok_or_else(|| ImportError::NoTable(address.clone()))?;
+    if recorded.root(address).is_some() {
+        return Err(ImportError::Recorded(address.clone()));
+    }
+    let absent = || ImportError::Absent { address: address.clone(), identity: root.name.clone() };
+    let forbidden =
+        |identity: &str| ImportError::Forbidden { address: address.clone(), identity: identity.to_owned() };
+    let resource = |kind: Kind, identity: &str, attributes: &Attributes| RecordedResource {
+        kind,
+        account_id: desired.account_id.clone(),
+        region: root.region.clone(),
+        identity: identity.to_owned(),
+        attributes: attributes.to_value(),
+        created: false,
+        name_prefix: None,
+        keys_used: std::collections::BTreeSet::new(),
+        versioning_seen: false,
+    };
+    let mut changes = Vec::new();
+    let (identity, aspects, alias) = match address.kind {
+        RootKind::Bucket => {
+            let facts = match live.buckets.get(&root.name) {
+                None | Some(LiveBucket::Absent) => return Err(absent()),
+                Some(LiveBucket::Forbidden { .. }) => return Err(forbidden(&root.name)),
+                Some(LiveBucket::Exists(facts)) => facts,
+            };
+            if facts.region != root.region {
+                return Err(ImportError::Region {
+                    address: address.clone(),
+                    identity: root.name.clone(),
+                    live: facts.region.clone(),
+                    desired: root.region.clone(),
+                });
+            }
+            elsewhere(recorded, &root.name)?;
+            let purpose = match &root.attributes {
+                Attributes::Bucket(bucket) => bucket.purpose,
+                _ => byob_model::kind::Purpose::default(),
+            };
+            let attributes = Attributes::Bucket(Bucket {
+                name: root.name.clone(),
+                region: facts.region.clone(),
+                purpose,
+                protect: true,
+                force_destroy: false,
+            });
+            let mut bucket = resource(Kind::Bucket, &root.name, &attributes);
+            bucket.name_prefix.clone_from(&root.name_prefix);
+            bucket.versioning_seen = facts.versioning_enabled;
+            if let Some(LiveAspect::Present(Attributes::Encryption(encryption))) =
+                facts.aspects.get(&Kind::Encryption)
+                && let Some(KeyRef::Arn(arn)) = &encryption.kms_key
+            {
+                bucket.keys_used.insert(arn.clone());
+            }
+            changes.push(RecordChange::Put(address.address(), bucket));
+            (root.name.clone(), &facts.aspects, None)
+        }
+        RootKind::Key => {
+            let alias = (root.region.clone(), root.name.clone());
+            let arn = live.aliases.get(&alias).and_then(Option::as_ref).ok_or_else(absent)?;
+            let facts = match live.keys.get(arn) {
+                None | Some(LiveKey::Absent) => return Err(absent()),
+                Some(LiveKey::Forbidden) => return Err(forbidden(arn)),
+                Some(LiveKey::Exists(facts)) => facts,
+            };
+            let unusable = |what: &str| ImportError::Unusable {
+                address: address.clone(),
+                identity: arn.clone(),
+                what: what.to_owned(),
+            };
+            if !facts.usable {
+                return Err(unusable("not a customer's symmetric key for encryption and decryption"));
+            }
+            if facts.state == KeyState::PendingDeletion {
+                return Err(unusable("pending deletion; cancel that first"));
+            }
+            elsewhere(recorded, arn)?;
+            let attributes = Attributes::Key(Key {
+                description: facts.description.clone(),
+                state: facts.state.clone(),
+                deletion_window_days: 30,
+                protect: true,
+            });
+            changes.push(RecordChange::Put(address.address(), resource(Kind::Key, arn, &attributes)));
+            (arn.clone(), &facts.aspects, Some(live_alias(facts, root.managed(Kind::Alias), None)))
+        }
+    };
+    for (kind, wanted) in &root.aspects {
+        let DesiredAspect::Managed(wanted) = wanted else { continue };
+        let live = match (&alias, kind) {
+            (Some(alias), Kind::Alias) => alias,
+            _ => aspects.get(kind).unwrap_or(&LiveAspect::Absent),
+        };
+        if let LiveAspect::Present(attributes) = live {
+            let seen = aspect::seen_by(attributes.clone(), Some(wanted), None, None);
+            changes.push(RecordChange::Put(address.aspect(*kind), resource(*kind, &identity, &seen)));
+        }
+    }
+    Ok(changes)
+}
+
+fn elsewhere(recorded: &Recorded, identity: &str) -> Result<(), ImportError> {
+    match recorded.roots().find(|(_, r)| r.identity == identity) {
+        Some((at, _)) => Err(ImportError::RecordedAs { identity: identity.to_owned(), at }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,479 @@
+//! A KMS key, three ways. Deleting one can make data unreadable for ever, so deletion is judged here by every bucket that
+//! ever used the key.
+
+use byob_model::address::{KEY_ASPECTS, Kind, RootKind};
+use byob_model::call::{Call, Operation, Payload, Target};
+use byob_model::desired::DesiredRoot;
+use byob_model::kind::{Alias, Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Key, KeyRef, KeyState, Policy};
+use byob_model::live::{KeyFacts, LiveAspect, LiveBucket, LiveKey};
+use byob_model::recorded::{RecordedResource, Tombstone};
+use serde_json::Value;
+
+use crate::aspect::filled;
+use crate::compare::{Case, Planner};
+use crate::diff::leaves;
+use crate::drift::severity;
+use crate::finding::Rule;
+use crate::plan::{Action, Change, Drift, RecordChange, Step};
+
+/// KMS's limit for a key policy, bytes.
+const POLICY_LIMIT: usize = 32 * 1024;
+
+impl Planner<'_> {
+    /// The ARN of a desired key, if it exists: as recorded, or proved by its intent or its lineage.
+    pub(crate) fn key_arn(&self, case: &Case<'_>) -> Option<String> {
+        let recreate = self.input.mode.recreate.contains(&case.address.to_string());
+        if let Some(recorded) = case.recorded {
+            let gone = matches!(self.live.keys.get(&recorded.identity), Some(LiveKey::Absent));
+            return (!(gone && recreate)).then(|| recorded.identity.clone());
+        }
+        let desired = case.desired?;
+        self.proved_key(case, desired).map(|(arn, _)| arn)
+    }
+
+    fn proved_key(&self, case: &Case<'_>, desired: &DesiredRoot) -> Option<(String, &'static str)> {
+        let alive = |arn: &str| match self.live.keys.get(arn) {
+            Some(LiveKey::Exists(facts)) => facts.state != KeyState::PendingDeletion,
+            _ => false,
+        };
+        let mut intents = self.recorded.intents.iter().filter(|i| {
+            i.address.kind == RootKind::Key && i.address == case.address && i.region == desired.region
+        });
+        if let Some(arn) = intents.find_map(|i| self.live.key_intents.get(&i.id)).filter(|arn| alive(arn)) {
+            return Some((arn.clone(), "made by an interrupted run of this record"));
+        }
+        let arn = self.live.aliases.get(&(desired.region.clone(), desired.name.clone()))?.as_ref()?;
+        let Some(LiveKey::Exists(facts)) = self.live.keys.get(arn) else { return None };
+        let lineage = self.recorded.lineage.map(|l| l.to_string());
+        let ours = lineage.is_some() && facts.tags.get(BYOB_LINEAGE) == lineage.as_ref();
+        (ours && alive(arn)).then(|| (arn.clone(), "carries this record's lineage"))
+    }
+
+    /// Compares a key and its aspects.
+    pub(crate) fn key(&mut self, case: &Case<'_>) {
+        match (case.desired, case.recorded) {
+            (Some(desired), None) => self.unrecorded_key(case, desired),
+            (Some(desired), Some(recorded)) => self.known_key(case, desired, recorded),
+            (None, Some(recorded)) => self.orphaned_key(case, recorded),
+            (None, None) => {}
+        }
+    }
+
+    fn unrecorded_key(&mut self, case: &Case<'_>, desired: &DesiredRoot) {
+        if let Some((arn, reason)) = self.proved_key(case, desired)
+            && let Some(LiveKey::Exists(facts)) = self.live.keys.get(&arn)
+        {
+            let mut step = self.root_step(case, desired, Action::Adopt, reason.to_owned());
+            let live = live_key(facts, &desired.attributes);
+            step.changes = leaves(&live.to_value(), &desired.attributes.to_value());
+            step.calls = self.key_calls(case, desired, &live);
+            let mut resource = self.resource(case, Kind::Key, &desired.attributes);
+            resource.created = true;
+            step.record = vec![RecordChange::Put(case.address.address(), resource)];
+            self.desired_addresses.insert(case.address.address());
+            self.steps.push(step);
+            self.key_aspects(case, desired, Some(facts));
+            return;
+        }
+        if self.alias_is_taken(case, desired, None) {
+            return;
+        }
+        self.new_key(case, desired, "not there yet");
+    }
+
+    /// Whether the wanted alias points at a key that is not ours; says so.
+    fn alias_is_taken(&mut self, case: &Case<'_>, desired: &DesiredRoot, ours: Option<&str>) -> bool {
+        let Some(Some(arn)) = self.live.aliases.get(&(desired.region.clone(), desired.name.clone())) else {
+            return false;
+        };
+        if ours == Some(arn.as_str()) {
+            return false;
+        }
+        let lineage = match self.live.keys.get(arn) {
+            Some(LiveKey::Exists(facts)) => facts.tags.get(BYOB_LINEAGE),
+            _ => None,
+        };
+        let (rule, address) = match lineage {
+            Some(_) if ours.is_none() => (Rule::RecordedElsewhere, case.address.address()),
+            _ => (Rule::AliasTaken, case.address.aspect(Kind::Alias)),
+        };
+        let whose = lineage.map(|l| format!(", which carries {BYOB_LINEAGE} = {l}")).unwrap_or_default();
+        self.finding(
+            rule,
+            address,
+            format!("`{}` already points at `{arn}`{whose}", desired.name),
+            format!(
+                "choose another alias; to take that key over as it is: byob import {}; to use it without managing it: \
+                 encryption = {{ type = \"sse-kms\", key = \"{arn}\" }}",
+                case.address
+            ),
+        );
+        true
+    }
+
+    fn new_key(&mut self, case: &Case<'_>, desired: &DesiredRoot, reason: &str) {
+        let mut step = self.root_step(case, desired, Action::Create, reason.to_owned());
+        step.changes = leaves(&Value::Null, &desired.attributes.to_value());
+        let description = match &desired.attributes {
+            Attributes::Key(key) => key.description.clone(),
+            _ => String::new(),
+        };
+        let policy = match desired.managed(Kind::KeyPolicy) {
+            Some(Attributes::Policy(policy)) => policy.clone(),
+            _ => Policy::empty(),
+        };
+        let tags = match desired.managed(Kind::KeyTags) {
+            Some(Attributes::Tags(tags)) => tags.tags.clone(),
+            _ => std::collections::BTreeMap::new(),
+        };
+        step.calls = vec![Call {
+            operation: Operation::CreateKey,
+            target: self.key_target(case, desired),
+            payload: Payload::NewKey { description, policy, tags, intent: None },
+        }];
+        if case.recorded.is_some() {
+            step.record = self
+                .recorded
+                .aspects(case.recorded_at())
+                .map(|(kind, _)| RecordChange::Remove(case.recorded_at().aspect(kind)))
+                .collect();
+        }
+        let mut resource = self.resource(case, Kind::Key, &desired.attributes);
+        resource.created = true;
+        step.record.push(RecordChange::Put(case.address.address(), resource));
+        self.desired_addresses.insert(case.address.address());
+        self.steps.push(step);
+        self.key_aspects(case, desired, None);
+    }
+
+    fn known_key(&mut self, case: &Case<'_>, desired: &DesiredRoot, recorded: &RecordedResource) {
+        let address = case.address.address();
+        let arn = &recorded.identity;
+        let facts = match self.live.keys.get(arn) {
+            None | Some(LiveKey::Absent) => {
+                self.unsettled.insert(address.clone());
+                if self.input.mode.recreate.contains(&case.address.to_string()) {
+                    if !self.alias_is_taken(case, desired, Some(arn)) {
+                        self.new_key(case, desired, "--recreate: it was deleted outside byob");
+                    }
+                } else {
+                    self.finding(
+                        Rule::Vanished,
+                        address,
+                        format!("`{arn}` does not exist any more; every object under it is unreadable"),
+                        format!(
+                            "to make a new key (which does not bring the objects back): --recreate {}",
+                            case.address
+                        ),
+                    );
+                }
+                return;
+            }
+            Some(LiveKey::Forbidden) => {
+                self.finding(
+                    Rule::OwnedByAnother,
+                    address,
+                    format!("AWS does not let this caller look at `{arn}`"),
+                    "the caller needs kms:DescribeKey on it, by the key's policy or by IAM",
+                );
+                return;
+            }
+            Some(LiveKey::Exists(facts)) => facts,
+        };
+        self.desired_addresses.insert(address.clone());
+        let known = recorded.typed().ok();
+        let live = live_key(facts, known.as_ref().unwrap_or(&desired.attributes));
+        let live = filled(live, known.as_ref());
+        let mut resource = self.resource(case, Kind::Key, &desired.attributes);
+        resource.created = recorded.created;
+        let changes = leaves(&live.to_value(), &desired.attributes.to_value());
+        let drifted = leaves(&recorded.attributes, &live.to_value());
+        if !drifted.is_empty() {
+            self.unsettled.insert(address.clone());
+        }
+        if !drifted.is_empty() && !changes.is_empty() {
+            self.drift.push(Drift {
+                address: address.clone(),
+                severity: severity(Kind::Key),
+                changes: drifted.into_iter().map(|c| Change { unknown: None, ..c }).collect(),
+                before: known,
+                after: Some(live.clone()),
+            });
+        }
+        if let Some(from) = &case.from {
+            let mut step = self.root_step(case, desired, Action::Adopt, format!("recorded as {from}"));
+            step.changes = changes;
+            step.from = Some(from.clone());
+            step.calls = self.key_calls(case, desired, &live);
+            if recorded.created {
+                step.calls.push(Call {
+                    operation: Operation::TagResource,
+                    target: self.key_target(case, desired),
+                    payload: Payload::Tags {
+                        set: [(BYOB_ADDRESS.to_owned(), case.address.to_string())].into(),
+                        remove: std::collections::BTreeSet::new(),
+                    },
+                });
+            }
+            step.record = self.moved(case, from, resource);
+            self.steps.push(step);
+        } else if !changes.is_empty() {
+            let mut step = self.root_step(case, desired, Action::Update, "differs from byob.toml".into());
+            step.changes = changes;
+            step.calls = self.key_calls(case, desired, &live);
+            step.before = Some(live);
+            step.record = vec![RecordChange::Put(address, resource)];
+            self.steps.push(step);
+        } else if resource != *recorded {
+            self.record.push(RecordChange::Put(address, resource));
+        }
+        self.key_aspects(case, desired, Some(facts));
+    }
+
+    /// The writes that make a key's own attributes as wanted. A disabled key cannot be changed: enable it first.
+    fn key_calls(&self, case: &Case<'_>, desired: &DesiredRoot, live: &Attributes) -> Vec<Call> {
+        let (Attributes::Key(wanted), Attributes::Key(live)) = (&desired.attributes, live) else {
+            return Vec::new();
+        };
+        let target = self.key_target(case, desired);
+        let call = |operation, payload| Call { operation, target: target.clone(), payload };
+        let mut calls = Vec::new();
+        if live.state == KeyState::PendingDeletion {
+            calls.push(call(Operation::CancelKeyDeletion, Payload::None));
+        }
+        if live.state != KeyState::Enabled {
+            calls.push(call(Operation::EnableKey, Payload::None));
+        }
+        if live.description != wanted.description {
+            calls
+                .push(call(Operation::UpdateKeyDescription, Payload::Attributes(desired.attributes.clone())));
+        }
+        calls
+    }
+
+    fn key_aspects(&mut self, case: &Case<'_>, desired: &DesiredRoot, facts: Option<&KeyFacts>) {
+        let target = self.key_target(case, desired);
+        if let Some(Attributes::Policy(policy)) = desired.managed(Kind::KeyPolicy) {
+            let bytes = policy.document.to_json().len();
+            if bytes > POLICY_LIMIT {
+                self.finding(
+                    Rule::TooLarge,
+                    case.address.aspect(Kind::KeyPolicy),
+                    format!("the policy has {bytes} bytes; KMS takes {POLICY_LIMIT}"),
+                    "fewer `managers`",
+                );
+            }
+        }
+        let fresh = facts.is_none();
+        for kind in KEY_ASPECTS {
+            let recorded = self.recorded.resources.get(&case.recorded_at().aspect(kind));
+            if !desired.aspects.contains_key(&kind) && (recorded.is_none() || fresh) {
+                continue;
+            }
+            let alias;
+            let live = match (facts, kind) {
+                (None, _) => &LiveAspect::Absent,
+                (Some(facts), Kind::Alias) => {
+                    if self.alias_is_taken(case, desired, Some(&facts.arn)) {
+                        continue;
+                    }
+                    alias = live_alias(facts, desired.managed(kind), recorded);
+                    &alias
+                }
+                (Some(facts), _) => facts.aspects.get(&kind).unwrap_or(&LiveAspect::Absent),
+            };
+            self.aspect(case, kind, live, &target, fresh);
+        }
+        if fresh {
+            // `CreateKey` carries policy and tags: their steps make no call of their own.
+            for step in &mut self.steps {
+                if step.address.root() == case.address && matches!(step.kind, Kind::KeyPolicy | Kind::KeyTags)
+                {
+                    step.calls.clear();
+                }
+            }
+        }
+    }
+
+    fn key_target(&self, case: &Case<'_>, desired: &DesiredRoot) -> Target {
+        let symbolic = KeyRef::Managed { arn_of: case.address.clone() };
+        Target::Key {
+            key: self.arns.get(&case.address).cloned().map_or(symbolic, KeyRef::Arn),
+            region: desired.region.clone(),
+            account_id: self.desired.account_id.clone(),
+        }
+    }
+
+    fn orphaned_key(&mut self, case: &Case<'_>, recorded: &RecordedResource) {
+        let address = case.address.address();
+        let arn = &recorded.identity;
+        let Ok(Attributes::Key(key)) = recorded.typed() else { return };
+        if self.desired.forget.contains(&case.address) {
+            self.forget_root(case, recorded, Vec::new(), "listed in `forget`");
+            return;
+        }
+        let facts = match self.live.keys.get(arn) {
+            None | Some(LiveKey::Absent) => {
+                self.forget_root(case, recorded, Vec::new(), "already gone");
+                return;
+            }
+            Some(LiveKey::Forbidden) => {
+                self.finding(
+                    Rule::OwnedByAnother,
+                    address,
+                    format!("`{arn}` is to be deleted, and AWS does not let this caller look at it"),
+                    format!("to drop it from the record and leave it alone: forget = [\"{}\"]", case.address),
+                );
+                return;
+            }
+            Some(LiveKey::Exists(facts)) => facts,
+        };
+        let ordered = self.recorded.tombstones.iter().any(|t| t.identity == *arn && t.deletion_ordered);
+        if facts.state == KeyState::PendingDeletion && ordered {
+            self.forget_root(case, recorded, Vec::new(), "its deletion is scheduled already");
+            return;
+        }
+        if key.protect {
+            self.finding(
+                Rule::Protected,
+                address,
+                format!("`{arn}` is protected and would be deleted"),
+                format!(
+                    "to delete it: protect = false in [{0}], byob apply, then this again; to keep it and drop it from the \
+                     record: forget = [\"{0}\"]",
+                    case.address
+                ),
+            );
+            return;
+        }
+        let (blocking, after) = self.users_of(arn);
+        if !blocking.is_empty() {
+            self.finding(
+                Rule::KeyInUse,
+                address,
+                format!(
+                    "objects in {} were encrypted under `{arn}`; without it they are unreadable for ever",
+                    blocking.join(", ")
+                ),
+                format!("to keep the key and drop it from the record: forget = [\"{}\"]", case.address),
+            );
+            return;
+        }
+        self.delete_key(case, recorded, &key, facts, after);
+    }
+
+    fn delete_key(
+        &mut self,
+        case: &Case<'_>,
+        recorded: &RecordedResource,
+        key: &Key,
+        facts: &KeyFacts,
+        after: Vec<String>,
+    ) {
+        let address = case.address.address();
+        let target = Target::Key {
+            key: KeyRef::Arn(recorded.identity.clone()),
+            region: recorded.region.clone(),
+            account_id: recorded.account_id.clone(),
+        };
+        let call = |operation, payload| Call { operation, target: target.clone(), payload };
+        let alias =
+            self.recorded.resources.get(&case.recorded_at().aspect(Kind::Alias)).and_then(|r| r.typed().ok());
+        let mut calls = Vec::new();
+        if let Some(Attributes::Alias(Alias { name })) = alias
+            && facts.aliases.contains(&name)
+        {
+            calls.push(call(Operation::DeleteAlias, Payload::Alias { name }));
+        }
+        let days = key.deletion_window_days;
+        calls.push(call(Operation::ScheduleKeyDeletion, Payload::Window { days }));
+        let mut record = self.removed(case);
+        record.push(RecordChange::Tombstone(Tombstone {
+            address: case.address.clone(),
+            identity: recorded.identity.clone(),
+            account_id: recorded.account_id.clone(),
+            region: recorded.region.clone(),
+            keys_used: std::collections::BTreeSet::new(),
+            deletion_ordered: true,
+        }));
+        self.steps.push(Step {
+            id: format!("{address}#1"),
+            kind: Kind::Key,
+            action: Action::Delete,
+            phase: 2,
+            region: recorded.region.clone(),
+            account_id: recorded.account_id.clone(),
+            reason: format!("taken out of byob.toml; AWS deletes it {days} days after it is scheduled"),
+            changes: leaves(&recorded.attributes, &Value::Null),
+            calls,
+            depends_on: after,
+            from: None,
+            document: Value::Null,
+            record,
+            before: recorded.typed().ok(),
+            after: None,
+            address,
+        });
+    }
+
+    /// Who still needs a key: buckets that ever used it, exist, and are not empty; and the ids of the steps that have to
+    /// come before its deletion (those that delete such buckets, or move their default encryption away).
+    fn users_of(&self, arn: &str) -> (Vec<String>, Vec<String>) {
+        let mut blocking = Vec::new();
+        let mut after = Vec::new();
+        let recorded =
+            self.recorded.roots().filter(|(a, r)| a.kind == RootKind::Bucket && r.keys_used.contains(arn));
+        let forgotten = self.recorded.tombstones.iter().filter(|t| t.keys_used.contains(arn));
+        let users = recorded
+            .map(|(address, r)| (Some(address), r.identity.clone()))
+            .chain(forgotten.map(|t| (None, t.identity.clone())));
+        for (address, name) in users {
+            if let Some(address) = &address {
+                let step =
+                    self.steps.iter().find(|s| s.address == address.address() && s.action == Action::Delete);
+                if let Some(step) = step {
+                    after.push(step.id.clone());
+                    continue;
+                }
+                after.push(format!("{}#1", address.aspect(Kind::Encryption)));
+            }
+            let unneeded = match self.live.buckets.get(&name) {
+                Some(LiveBucket::Absent) => true,
+                Some(LiveBucket::Exists(facts)) => facts.holds_data == Some(false),
+                None | Some(LiveBucket::Forbidden { .. }) => false,
+            };
+            if !unneeded {
+                blocking.push(format!("`{name}`"));
+            }
+        }
+        (blocking, after)
+    }
+}
+
+/// The key's live attributes; what AWS does not hold is taken from `basis`.
+fn live_key(facts: &KeyFacts, basis: &Attributes) -> Attributes {
+    let (deletion_window_days, protect) = match basis {
+        Attributes::Key(key) => (key.deletion_window_days, key.protect),
+        _ => (30, true),
+    };
+    Attributes::Key(Key {
+        description: facts.description.clone(),
+        state: facts.state.clone(),
+        deletion_window_days,
+        protect,
+    })
+}
+
+/// The alias as it is live: the wanted one if it points at the key, else the recorded one if it does.
+pub(crate) fn live_alias(
+    facts: &KeyFacts,
+    wanted: Option<&Attributes>,
+    recorded: Option<&RecordedResource>,
+) -> LiveAspect {
+    let recorded = recorded.and_then(|r| r.typed().ok());
+    let found = [wanted, recorded.as_ref()].into_iter().flatten().find_map(|attributes| match attributes {
+        Attributes::Alias(alias) if facts.aliases.contains(&alias.name) => Some(alias.clone()),
+        _ => None,
+    });
+    found.map_or(LiveAspect::Absent, |alias| LiveAspect::Present(Attributes::Alias(alias)))
+}

@@ -1,0 +1,23 @@
+//! The three-way comparison (desired, recorded, live), the ordered steps, the findings and the digest. Pure: no runtime,
+//! no clock, no I/O; every function here can be tested with values alone.
+
+pub mod approval;
+mod aspect;
+mod bucket;
+mod canonical;
+pub mod compare;
+pub mod diff;
+pub mod drift;
+pub mod event;
+pub mod finding;
+pub mod import;
+mod key;
+pub mod lockout;
+mod order;
+pub mod plan;
+pub mod wanted;
+
+pub use compare::{Input, plan};
+pub use finding::{Finding, Rule, Severity};
+pub use plan::{Action, Change, Drift, DriftSeverity, Mode, Plan, RecordChange, Step, Summary};
+pub use wanted::wanted;

@@ -1,0 +1,148 @@
+//! Whether a policy would deny its own caller the reading, putting or deleting of that policy: then only the account's
+//! root user could mend it, so `apply` refuses before the first write. Conservative: a Deny whose conditions byob cannot
+//! judge without the request counts only if it has none; conditions that this caller's TLS requests never meet do not.
+
+use byob_policy::{ActionElement, Arn, Document, Effect, PrincipalElement, Statement};
+
+/// The actions that mend a bucket policy.
+const MENDING: [&str; 3] = ["s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"];
+
+/// The statement that locks the caller out, if one does: its `Sid` or its position (from 1).
+#[must_use]
+pub fn locks_out(document: &Document, caller_arn: &str) -> Option<String> {
+    document.statements.iter().enumerate().find(|(_, s)| denies(s, caller_arn)).map(|(index, statement)| {
+        statement
+            .sid
+            .clone()
+            .map_or_else(|| format!("statement {}", index + 1), |sid| format!("statement `{sid}`"))
+    })
+}
+
+fn denies(statement: &Statement, caller: &str) -> bool {
+    statement.effect == Effect::Deny
+        && statement.condition.is_empty()
+        && names(statement, caller)
+        && touches_mending(&statement.action)
+        && touches_bucket(statement)
+}
+
+fn names(statement: &Statement, caller: &str) -> bool {
+    let spellings = spellings(caller);
+    let listed = |values: &[String]| values.iter().any(|v| v == "*" || spellings.contains(v));
+    match &statement.principal {
+        None => true,
+        Some(PrincipalElement::Is(principals)) => {
+            principals.is_anyone() || principals.0.get("AWS").is_some_and(|values| listed(values))
+        }
+        Some(PrincipalElement::Not(principals)) => {
+            !(principals.is_anyone() || principals.0.get("AWS").is_some_and(|values| listed(values)))
+        }
+    }
+}
+
+/// The ways a policy can name the caller: itself, its role where it is a session, its account.
+fn spellings(caller: &str) -> Vec<String> {
+    let mut all = vec![caller.to_owned()];
+    if let Ok(arn) = caller.parse::<Arn>() {
+        let (partition, account) = (&arn.partition, &arn.account);
+        all.push(account.clone());
+        all.push(format!("arn:{partition}:iam::{account}:root"));
+        if let Some(role) = arn.resource.strip_prefix("assumed-role/").and_then(|r| r.split('/').next()) {
+            all.push(format!("arn:{partition}:iam::{account}:role/{role}"));
+        }
+    }
+    all
+}
+
+fn touches_mending(action: &ActionElement) -> bool {
+    let matches =
+        |patterns: &[String], name: &str| patterns.iter().any(|p| glob(&p.to_ascii_lowercase(), name));
+    match action {
+        ActionElement::Is(patterns) => MENDING.iter().any(|name| matches(patterns, name)),
+        ActionElement::Not(patterns) => MENDING.iter().any(|name| !matches(patterns, name)),
+    }
+}
+
+/// A statement about objects alone does not touch the bucket's policy.
+fn touches_bucket(statement: &Statement) -> bool {
+    match &statement.resource {
+        Some(byob_policy::ResourceElement::Is(resources)) => {
+            resources.iter().any(|r| r == "*" || !r.contains('/'))
+        }
+        Some(byob_policy::ResourceElement::Not(resources)) => {
+            !resources.iter().any(|r| r == "*" || !r.contains('/'))
+        }
+        None => true,
+    }
+}
+
+/// `*` and `?` as IAM has them.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let mut reach = vec![false; text.len() + 1];
+    reach[0] = true;
+    for p in pattern {
+        let mut next = vec![false; text.len() + 1];
+        let mut any = false;
+        for i in 0..=text.len() {
+            any |= reach[i];
+            next[i] = match p {
+                '*' => any,
+                '?' => i > 0 && reach[i - 1],
+                c => i > 0 && reach[i - 1] && text[i - 1] == c,
+            };
+        }
+        reach = next;
+    }
+    reach[text.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/Admin/me";
+
+    fn policy(statement: &str) -> Document {
+        Document::parse(&format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)).unwrap()
+    }
+
+    #[test]
+    fn a_deny_to_everybody_locks_out_and_a_tls_deny_does_not() {
+        let all = r#"{"Sid":"No","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::b","arn:aws:s3:::b/*"]}"#;
+        assert_eq!(locks_out(&policy(all), CALLER).as_deref(), Some("statement `No`"));
+        let tls = r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b","Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#;
+        assert_eq!(locks_out(&policy(tls), CALLER), None);
+    }
+
+    #[test]
+    fn the_caller_is_known_by_session_role_and_account() {
+        for principal in
+            ["arn:aws:iam::123456789012:role/Admin", "123456789012", "arn:aws:iam::123456789012:root", CALLER]
+        {
+            let text = format!(
+                r#"{{"Effect":"Deny","Principal":{{"AWS":"{principal}"}},"Action":"s3:Put*Policy","Resource":"arn:aws:s3:::b"}}"#
+            );
+            assert!(locks_out(&policy(&text), CALLER).is_some(), "{principal}");
+        }
+        let other = r#"{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::123456789012:role/Other"},"Action":"s3:*","Resource":"arn:aws:s3:::b"}"#;
+        assert_eq!(locks_out(&policy(other), CALLER), None);
+    }
+
+    #[test]
+    fn not_principal_spares_only_those_it_names() {
+        let text = |p: &str| {
+            format!(
+                r#"{{"Effect":"Deny","NotPrincipal":{{"AWS":"{p}"}},"Action":"s3:*","Resource":"arn:aws:s3:::b"}}"#
+            )
+        };
+        assert!(locks_out(&policy(&text("arn:aws:iam::123456789012:role/Other")), CALLER).is_some());
+        assert_eq!(locks_out(&policy(&text("arn:aws:iam::123456789012:role/Admin")), CALLER), None);
+    }
+
+    #[test]
+    fn a_deny_on_objects_alone_locks_nobody_out_of_the_policy() {
+        let text = r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/*"}"#;
+        assert_eq!(locks_out(&policy(text), CALLER), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! The order of the steps: what has to have happened before what. Writes of one bucket are serial anyway; the graph says
+//! only what depends on what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
+use byob_model::kind::Attributes;
+
+use crate::plan::{Action, Step};
+
+/// Fills in `depends_on` and sorts the steps so that each stands behind what it depends on.
+pub(crate) fn order(steps: &mut Vec<Step>) {
+    let ids: BTreeMap<Address, (String, Action)> =
+        steps.iter().map(|s| (s.address.clone(), (s.id.clone(), s.action))).collect();
+    let id = |address: Address| ids.get(&address).map(|(id, _)| id.clone());
+    let made = |root: &RootAddress| {
+        ids.get(&root.address()).filter(|(_, action)| *action != Action::Delete).map(|(id, _)| id.clone())
+    };
+    let fresh =
+        |root: &RootAddress| ids.get(&root.address()).is_some_and(|(_, action)| *action == Action::Create);
+    let existing: BTreeSet<String> = steps.iter().map(|s| s.id.clone()).collect();
+    for step in steps.iter_mut() {
+        let root = step.address.root();
+        let mut on: BTreeSet<String> = step.depends_on.drain(..).collect();
+        if !step.kind.is_root() && step.action != Action::Forget {
+            on.extend(made(&root));
+        }
+        // A new bucket's tags first: they are the proof that it is ours.
+        if root.kind == RootKind::Bucket
+            && fresh(&root)
+            && !step.kind.is_root()
+            && step.kind != Kind::BucketTags
+        {
+            on.extend(id(root.aspect(Kind::BucketTags)));
+        }
+        match step.kind {
+            Kind::BucketPolicy => {
+                on.extend(id(root.aspect(Kind::PublicAccessBlock)));
+                on.extend(id(root.aspect(Kind::Ownership)));
+            }
+            Kind::ObjectLock | Kind::Lifecycle => on.extend(id(root.aspect(Kind::Versioning))),
+            Kind::Encryption => {
+                let key = step
+                    .document
+                    .pointer("/kms_key/arn_of")
+                    .and_then(|v| v.as_str()?.parse::<RootAddress>().ok());
+                if let Some(key) = key {
+                    on.extend(made(&key));
+                    on.extend(id(key.aspect(Kind::KeyPolicy)));
+                }
+            }
+            _ => {}
+        }
+        on.remove(&step.id);
+        step.depends_on = on.into_iter().filter(|id| existing.contains(id)).collect();
+    }
+    // Bucket names stand in the create steps only; a log target that is made here comes first.
+    let names: BTreeMap<String, String> = steps
+        .iter()
+        .filter_map(|s| match (&s.after, s.action) {
+            (Some(Attributes::Bucket(bucket)), Action::Create) => Some((bucket.name.clone(), s.id.clone())),
+            _ => None,
+        })
+        .collect();
+    for step in steps.iter_mut() {
+        if let Some(Attributes::Logging(logging)) = &step.after
+            && let Some(target) = logging.target_bucket.as_ref().and_then(|name| names.get(name))
+            && !step.depends_on.contains(target)
+        {
+            step.depends_on.push(target.clone());
+            step.depends_on.sort();
+        }
+    }
+    sort(steps);
+}
+
+/// A stable topological order: among the steps that could come next, keys before buckets, deletions of buckets before
+/// deletions of keys, then by address.
+fn sort(steps: &mut Vec<Step>) {
+    let mut rest: Vec<Step> = std::mem::take(steps);
+    let fresh: BTreeSet<RootAddress> = rest
+        .iter()
+        .filter(|s| s.kind.is_root() && s.action == Action::Create)
+        .map(|s| s.address.root())
+        .collect();
+    rest.sort_by_cached_key(|step| {
+        let root = step.address.root();
+        let rank = match (root.kind, step.kind.is_root() && step.action == Action::Delete) {
+            (RootKind::Key, false) => 0,
+            (RootKind::Bucket, false) => 1,
+            (RootKind::Bucket, true) => 2,
+            (RootKind::Key, true) => 3,
+        };
+        let tags_first = u8::from(!(step.kind == Kind::BucketTags && fresh.contains(&root)));
+        let within = if step.kind.is_root() { 0 } else { 1 + tags_first };
+        (rank, root, within, step.kind)
+    });
+    let mut done: BTreeSet<String> = BTreeSet::new();
+    while !rest.is_empty() {
+        // Dependencies follow kinds, which have no cycle; were there one, the steps are kept rather than lost.
+        let next = rest.iter().position(|s| s.depends_on.iter().all(|id| done.contains(id))).unwrap_or(0);
+        let step = rest.remove(next);
+        done.insert(step.id.clone());
+        steps.push(step);
+    }
+}

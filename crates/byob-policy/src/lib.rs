@@ -1,0 +1,29 @@
+//! The IAM policy language: what a policy document says, when two of them mean the same, and whether S3 calls one
+//! public.
+//!
+//! Rooms: [`document`] holds the typed document and nothing that judges it; `json` and `grammar` read text into it,
+//! `text` writes it back; `canonical` is the one form that every spelling of a document shares, and equality of
+//! meaning; [`operator`] knows the condition operators; [`arn`] knows ARNs, accounts and partitions; `publicity` is
+//! S3's definition of "public". Evaluation of one request, comparison of two documents, and the words for what
+//! changed get rooms of their own beside these, over the same [`Document`].
+//!
+//! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
+
+pub mod arn;
+mod canonical;
+pub mod document;
+mod error;
+mod grammar;
+mod json;
+pub mod operator;
+mod publicity;
+mod text;
+
+pub use arn::{AccountId, Arn, Partition};
+pub use document::{
+    ActionElement, BUCKET_POLICY_LIMIT, Conditions, Document, Effect, KEY_POLICY_LIMIT, PrincipalElement,
+    Principals, ResourceElement, Statement, Version,
+};
+pub use error::{ParseError, Place, Problem};
+pub use operator::Operator;
+pub use publicity::{Publicity, is_public};

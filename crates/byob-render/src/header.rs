@@ -1,0 +1,62 @@
+//! The first lines of plan and drift: which configuration, which account, which record, and whether this is AWS at all.
+
+use crate::layout::{Page, Paint};
+use crate::summary::count;
+use crate::value::word;
+
+/// What stands above a plan or a drift report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Header {
+    /// As given: `byob.toml`.
+    pub config_file: String,
+    /// 12 digits.
+    pub account_id: String,
+    /// How many buckets are configured.
+    pub buckets: usize,
+    /// How many keys are configured.
+    pub keys: usize,
+    /// `aws`, `sandbox`, or host and port.
+    pub endpoint: String,
+    /// When the record was last written (`2026-11-20`), and its serial; `None` before the first apply.
+    pub recorded: Option<(String, u64)>,
+    /// An apply is running: who runs it.
+    pub running: Option<String>,
+    /// What was found out before planning: recovery reports.
+    pub notes: Vec<String>,
+    /// What the line to approve ends with: ` --target bucket.a`, or nothing.
+    pub approve_flags: String,
+}
+
+/// Prints the header.
+pub(crate) fn header(page: &mut Page, header: &Header) {
+    match header.endpoint.as_str() {
+        "aws" => {}
+        "sandbox" => page.text(Paint::Yellow, "SANDBOX: this is not AWS"),
+        endpoint => page.text(Paint::Yellow, format!("ENDPOINT {}: this is not AWS", word(endpoint))),
+    }
+    let mut parts =
+        vec![header.config_file.clone(), format!("account {}", word_or_unknown(&header.account_id))];
+    let mut roots = vec![count(header.buckets, "bucket")];
+    if header.keys > 0 {
+        roots.push(count(header.keys, "key"));
+    }
+    parts.push(roots.join(", "));
+    parts.push(match &header.recorded {
+        None => "nothing recorded yet".into(),
+        Some((date, serial)) => format!("recorded {date}, serial {serial}"),
+    });
+    page.text(Paint::Bold, parts.join("   "));
+    if let Some(who) = &header.running {
+        page.text(
+            Paint::Yellow,
+            format!("An apply is running ({who}): what it has not done yet is shown as still to do."),
+        );
+    }
+    for note in &header.notes {
+        page.text(Paint::Plain, note.clone());
+    }
+}
+
+fn word_or_unknown(text: &str) -> String {
+    if text.is_empty() { "not known".into() } else { word(text).trim_matches('"').to_owned() }
+}

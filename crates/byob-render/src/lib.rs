@@ -1,0 +1,24 @@
+//! Plan, drift and events as text and JSON.
+//!
+//! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
+//! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
+//! a whole resource, for a policy; `header`, `group` and `plan` make a plan of them, `drift` a drift report, `progress`
+//! the account of an apply.
+
+pub mod diagnostic;
+mod drift;
+pub mod escape;
+mod group;
+mod header;
+mod layout;
+mod plan;
+mod progress;
+mod statement;
+mod summary;
+mod value;
+
+pub use drift::drift_text;
+pub use header::Header;
+pub use layout::Style;
+pub use plan::{counts, plan_details, plan_text};
+pub use progress::{Outcome, SettledView, error_text, event_line, outcome_text};

@@ -1,0 +1,196 @@
+//! The plan as text: what must stop a reviewer first, then the findings, the steps, the counts, and the line to approve.
+
+use std::collections::BTreeSet;
+
+use byob_model::address::Kind;
+use byob_plan::finding::{Finding, Severity};
+use byob_plan::plan::{Action, Plan, Step};
+
+use crate::group::{groups, turns};
+use crate::header::{Header, header};
+use crate::layout::{Line, Page, Paint, Style};
+use crate::summary::count;
+use crate::value::word;
+
+/// The whole plan.
+#[must_use]
+pub fn plan_text(plan: &Plan, head: &Header, style: &Style) -> String {
+    let mut page = Page::default();
+    header(&mut page, head);
+    mode(&mut page, plan);
+    danger(&mut page, plan);
+    access(&mut page, plan);
+    findings(&mut page, plan, style);
+    groups(&mut page, plan);
+    already(&mut page, plan);
+    end(&mut page, plan, head, style);
+    page.print(style)
+}
+
+/// The steps alone, with what must stop a reviewer above them: what `apply` shows before it asks.
+#[must_use]
+pub fn plan_details(plan: &Plan, style: &Style) -> String {
+    let mut page = Page::default();
+    danger(&mut page, plan);
+    groups(&mut page, plan);
+    page.print(style)
+}
+
+/// The counts: `12 to create, 0 to update, 0 to delete`.
+#[must_use]
+pub fn counts(plan: &Plan) -> String {
+    let s = plan.summary;
+    let mut parts = vec![
+        format!("{} to create", s.create),
+        format!("{} to update", s.update),
+        format!("{} to delete", s.delete),
+    ];
+    let more = [(s.adopt, "to adopt"), (s.forget, "to forget"), (s.drifted, "drifted")];
+    parts.extend(more.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+    parts.join(", ")
+}
+
+/// What the flags make of it.
+fn mode(page: &mut Page, plan: &Plan) {
+    let listed = |set: &BTreeSet<String>| set.iter().map(|item| word(item)).collect::<Vec<_>>().join(", ");
+    if plan.mode.destroy {
+        page.text(Paint::Red, "Destroy: everything byob has recorded is to go (--destroy).");
+    }
+    if plan.mode.refresh_only {
+        page.text(Paint::Bold, "Record only: nothing is written to AWS (--refresh-only).");
+    }
+    if !plan.mode.target.is_empty() {
+        let targets = listed(&plan.mode.target);
+        page.text(
+            Paint::Bold,
+            format!("Only {targets} and what it depends on (--target); nothing is said of the rest."),
+        );
+    }
+    if !plan.mode.recreate.is_empty() {
+        page.text(
+            Paint::Bold,
+            format!("Made again where gone: {} (--recreate).", listed(&plan.mode.recreate)),
+        );
+    }
+}
+
+/// What nobody may approve by accident.
+fn danger(page: &mut Page, plan: &Plan) {
+    let roots = |which: &dyn Fn(&Step) -> bool| -> Vec<String> {
+        plan.steps.iter().filter(|step| which(step)).map(|step| step.address.root().to_string()).collect()
+    };
+    let emptied: BTreeSet<String> = plan.emptied().map(word).collect();
+    for name in &emptied {
+        page.text(
+            Paint::Red,
+            format!(
+                "ALL DATA in {name} will be deleted: every object, every version. Nothing brings it back."
+            ),
+        );
+    }
+    let keys = roots(&|step| step.kind == Kind::Key && step.action == Action::Delete);
+    if !keys.is_empty() {
+        page.text(
+            Paint::Red,
+            format!(
+                "Key deletion: {}. What is encrypted under a deleted key can never be read again.",
+                keys.join(", ")
+            ),
+        );
+    }
+    let off = roots(&|step| turns(step, "/protect", false));
+    if !off.is_empty() {
+        page.text(Paint::Red, format!("Protection goes off: {}", off.join(", ")));
+    }
+    let forced = roots(&|step| turns(step, "/force_destroy", true));
+    if !forced.is_empty() {
+        page.text(
+            Paint::Red,
+            format!("From now on deletion may empty (force_destroy): {}", forced.join(", ")),
+        );
+    }
+}
+
+fn access(page: &mut Page, plan: &Plan) {
+    let policy = |kind| matches!(kind, Kind::BucketPolicy | Kind::KeyPolicy);
+    if plan.steps.iter().any(|step| policy(step.kind)) {
+        page.gap();
+        page.text(
+            Paint::Plain,
+            "Access: who gains or loses what is not judged in this version; read the policies below",
+        );
+    }
+}
+
+fn findings(page: &mut Page, plan: &Plan, style: &Style) {
+    let mut shown: Vec<&Finding> =
+        plan.findings.iter().filter(|f| style.notes || f.severity != Severity::Note).collect();
+    shown.sort_by_key(|f| f.severity);
+    if !shown.is_empty() {
+        page.gap();
+    }
+    for finding in shown {
+        let (severity, paint) = match finding.severity {
+            Severity::Error => ("error", Paint::Red),
+            Severity::Warning => ("warning", Paint::Yellow),
+            Severity::Note => ("note", Paint::Cyan),
+        };
+        let (rule, address) = (finding.rule.id(), &finding.address);
+        page.text(paint, format!("{severity} {rule} {address}: {}", finding.message));
+        if let Some(waived) = &finding.waived {
+            page.indented(2, format!("waived until {}: {}", waived.until, waived.reason));
+        }
+        if !finding.help.is_empty() {
+            page.indented(2, format!("help: {}", finding.help));
+        }
+    }
+}
+
+fn already(page: &mut Page, plan: &Plan) {
+    if plan.already.is_empty() {
+        return;
+    }
+    let addresses: Vec<String> = plan.already.iter().map(ToString::to_string).collect();
+    page.gap();
+    page.text(
+        Paint::Plain,
+        format!(
+            "Already as configured, but not as recorded; the next apply records it: {}",
+            addresses.join(", ")
+        ),
+    );
+}
+
+fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
+    let number = |severity| plan.findings.iter().filter(|f| f.severity == severity).count();
+    let notes = number(Severity::Note);
+    page.gap();
+    if notes > 0 && !style.notes {
+        page.text(Paint::Plain, format!("{} (byob plan --notes shows them)", count(notes, "note")));
+        page.gap();
+    }
+    let errors = plan.findings.iter().filter(|f| f.blocks()).count();
+    if errors > 0 {
+        if !plan.steps.is_empty() {
+            page.text(Paint::Bold, counts(plan));
+        }
+        page.text(Paint::Red, format!("{}: nothing can be applied", count(errors, "error")));
+        return;
+    }
+    if !plan.steps.is_empty() {
+        page.text(Paint::Bold, counts(plan));
+        let text = format!("byob apply --approve {}{}", plan.digest, head.approve_flags);
+        page.push(Line::Whole { paint: Paint::Plain, text });
+        return;
+    }
+    let what = match (plan.drift.is_empty(), plan.already.is_empty()) {
+        (false, _) => format!("AWS differs from the record in {}", count(plan.drift.len(), "place")),
+        (true, false) => "AWS matches the configuration".into(),
+        (true, true) => "AWS matches the configuration and the record".into(),
+    };
+    let subject = if plan.mode.target.is_empty() { "" } else { " to what --target names" };
+    page.text(
+        Paint::Bold,
+        format!("No changes{subject}. {what} ({} read).", count(plan.attributes, "attribute")),
+    );
+}

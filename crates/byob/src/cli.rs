@@ -1,0 +1,197 @@
+//! Commands and flags. The doc comments are the help texts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use byob_model::Address;
+use byob_model::RootAddress;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Owns the S3 storage that you bring to Weights & Biases: buckets, their encryption, and W&B's access to them.
+///
+/// byob compares byob.toml with what AWS has now and with what byob last applied, shows what would change, and makes
+/// exactly that real.
+///
+/// Try it without an AWS account: byob plan --sandbox
+#[derive(Debug, Parser)]
+#[command(name = "byob", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "byob.toml")]
+    pub config: PathBuf,
+    /// Use the embedded AWS instead of the real one; it needs no credentials and keeps its world, and the record of
+    /// what was applied to it, in DIR
+    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = ".byob/sandbox")]
+    pub sandbox: Option<PathBuf>,
+    /// How long to read again what was written within the last five minutes before a difference is believed
+    /// [default: 60s on AWS, 0 elsewhere]
+    #[arg(long, global = true, value_name = "TIME", value_parser = time)]
+    pub settle: Option<Duration>,
+    /// When to use colour (NO_COLOR is respected)
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Say more: every retry, every round of reading back
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Never ask
+    #[arg(long, global = true)]
+    pub no_input: bool,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the configuration without contacting AWS
+    Validate,
+    /// Show what would change; write nothing
+    Plan(PlanArgs),
+    /// Plan again, ask (or insist on what was approved), and make it real
+    Apply(ApplyArgs),
+    /// The same for an empty configuration: delete what is not protected
+    Destroy(ApplyArgs),
+    /// Show what somebody changed behind byob's back: live against recorded (exit 2 if anything)
+    Drift(DriftArgs),
+    /// Print what to hand to W&B: bucket, KMS key, region, storage address
+    Output(OutputArgs),
+    /// Take live buckets or keys that tables already describe into the record; write nothing to AWS
+    Import(ImportArgs),
+    /// The embedded AWS by itself
+    Sandbox(SandboxArgs),
+}
+
+/// Flags that select what is planned.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Select {
+    /// Only this address, and what it depends on
+    #[arg(long, value_name = "ADDRESS")]
+    pub target: Vec<Address>,
+    /// Make this bucket or key again, although it was deleted outside byob
+    #[arg(long, value_name = "ADDRESS")]
+    pub recreate: Vec<RootAddress>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Also write the plan as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Exit with 2 if there are steps of any kind
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Plan for an empty configuration
+    #[arg(long)]
+    pub destroy: bool,
+    /// Show notes one by one
+    #[arg(long)]
+    pub notes: bool,
+    #[command(flatten)]
+    pub select: Select,
+}
+
+/// How to show something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// Apply only if the plan is still the one in this file (from `byob plan --out`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["approve", "auto_approve"])]
+    pub plan: Option<PathBuf>,
+    /// Apply only if the plan's digest is this one
+    #[arg(long, value_name = "DIGEST", conflicts_with = "auto_approve")]
+    pub approve: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// How long to wait for somebody else's lock
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+    pub lock_timeout: Duration,
+    /// How long an interrupted creation of a key is waited for before another key is made
+    /// [default: 5m on AWS, 0 elsewhere]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub recovery_wait: Option<Duration>,
+    #[command(flatten)]
+    pub select: Select,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DriftArgs {
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub format: OutputFormat,
+}
+
+/// How to show outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    Text,
+    Json,
+    Env,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Which buckets and keys: `bucket.storage`, `key.vision`
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub addresses: Vec<RootAddress>,
+    /// How long to wait for somebody else's lock
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+    pub lock_timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    #[command(subcommand)]
+    pub command: SandboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Serve the embedded AWS over HTTP on loopback, for other tools to look at
+    Serve {
+        /// Loopback port; 0 takes a free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+    /// Throw the sandbox's world and its record away
+    Reset,
+}
+
+/// `30s`, `5m`, `0`, `1h30m`.
+fn time(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is no time; write 30s, 5m or 1h"))?;
+    Duration::try_from(span).map_err(|_| "a time is not negative".to_owned())
+}

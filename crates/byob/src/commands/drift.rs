@@ -1,0 +1,47 @@
+//! `byob drift`: live against recorded, whatever the configuration says. Writes nothing, takes no lock.
+
+use std::process::ExitCode;
+
+use byob_apply::settle;
+use byob_model::live::Live;
+use byob_plan::drift::{report, to_value};
+use byob_plan::{Mode, wanted};
+use byob_state::Store;
+
+use crate::cli::{DriftArgs, Format, Global};
+use crate::contact;
+use crate::failure::Failure;
+use crate::planning::header;
+use crate::session;
+use crate::terminal;
+
+pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, Failure> {
+    let session = session::open(global).await?;
+    let record = session.store.load().await?;
+    // A fresh clone must never be green.
+    let Some(recorded) = record.recorded.clone() else {
+        return Err(Failure::said(
+            format!("there is no record at {}, so nothing can be said about drift", session.store.location()),
+            "`byob apply` makes the first record; where it exists already, bring it here, or correct [state] in byob.toml",
+        ));
+    };
+    let wanted = wanted(None, &recorded);
+    let drifted = |live: &Live| !report(&recorded, live).drift.is_empty();
+    let live =
+        settle(&session.cloud, &session.clock, session.pace, &wanted, &recorded, session.settle, &drifted)
+            .await?;
+    contact::refuse_unread(&live)?;
+    let report = report(&recorded, &live);
+    match args.format {
+        Format::Json => {
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let text = serde_json::to_string_pretty(&to_value(&report, &now)).unwrap_or_default();
+            terminal::print(&format!("{text}\n"));
+        }
+        Format::Text => {
+            let header = header(&session, &record, &Mode::default(), Some(&live));
+            terminal::print(&byob_render::drift_text(&report, &header, &terminal::style(global, false)));
+        }
+    }
+    Ok(if report.drift.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}

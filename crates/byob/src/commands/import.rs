@@ -1,0 +1,110 @@
+//! `byob import`: live roots that tables already describe go into the record as they are. Writes nothing to AWS.
+
+use std::process::ExitCode;
+
+use byob_apply::Cloud;
+use byob_model::address::{Kind, RootKind};
+use byob_model::kind::{Alias, Attributes};
+use byob_model::recorded::{Recorded, RecordedResource};
+use byob_plan::plan::RecordChange;
+use byob_plan::{Mode, import, wanted};
+use byob_state::{Guard, LockInfo, Store};
+use uuid::Uuid;
+
+use crate::cli::{Global, ImportArgs};
+use crate::contact;
+use crate::failure::Failure;
+use crate::planning::{Planner, header, resolve};
+use crate::session::{self, Session};
+use crate::terminal;
+
+pub(crate) async fn run(global: &Global, args: &ImportArgs) -> Result<ExitCode, Failure> {
+    let session = session::open(global).await?;
+    let info = LockInfo::of_this_process(Uuid::new_v4(), "byob import", jiff::Timestamp::now().as_second());
+    let guard = session.store.lock(info, args.lock_timeout, &mut waiting).await?;
+    let outcome = locked(global, args, &session).await;
+    guard.release().await?;
+    outcome
+}
+
+pub(crate) fn waiting(holder: &LockInfo) {
+    terminal::say(&format!("waiting for {holder}"));
+}
+
+async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result<ExitCode, Failure> {
+    let record = session.store.load().await?;
+    let mut recorded = record.recorded.clone().unwrap_or_default();
+    let placed = placeholders(session, &recorded, args)?;
+    let desired = resolve(session, &placed)?;
+    let live = session.cloud.read(&wanted(Some(&desired), &recorded)).await?;
+    // Which aspects and tags an imported key has is known only once its alias has led to it.
+    let mut again = wanted(Some(&desired), &recorded);
+    for (alias, arn) in &live.aliases {
+        let root = desired.roots.iter().find(|(_, r)| (&r.region, &r.name) == (&alias.0, &alias.1));
+        if let (Some((address, _)), Some(arn)) = (root, arn)
+            && args.addresses.contains(address)
+        {
+            let key = again.keys.entry(arn.clone()).or_default();
+            key.aspects.extend([Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
+        }
+    }
+    let live = session.cloud.read(&again).await?;
+    contact::refuse_unread(&live)?;
+    let mut changes = Vec::new();
+    for address in &args.addresses {
+        match import::import(&desired, &recorded, &live, address) {
+            Ok(more) => changes.extend(more),
+            Err(error) => return Err(Failure::said(error.to_string(), "nothing was recorded")),
+        }
+    }
+    for change in changes {
+        if let RecordChange::Put(address, resource) = change {
+            recorded.resources.insert(address, resource);
+        }
+    }
+    if recorded.lineage.is_none() {
+        recorded.lineage = Some(Uuid::new_v4());
+    }
+    session.store.save(&mut recorded).await?;
+    let names: Vec<String> = args.addresses.iter().map(ToString::to_string).collect();
+    terminal::say(&format!(
+        "imported {} into {}; nothing was written to AWS",
+        names.join(", "),
+        session.store.location()
+    ));
+    let planner = Planner::new(session, Mode::default())?;
+    let planned = planner.make(&recorded, session.settle).await?;
+    let record = session.store.load().await?;
+    let header = header(session, &record, &Mode::default(), Some(&planned.live));
+    terminal::print(&byob_render::plan_text(&planned.plan, &header, &terminal::style(global, false)));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The record as if these roots were imported already, so that the configuration resolves as it will then.
+fn placeholders(session: &Session, recorded: &Recorded, args: &ImportArgs) -> Result<Recorded, Failure> {
+    let desired = resolve(session, recorded)?;
+    let mut placed = recorded.clone();
+    for address in &args.addresses {
+        let Some(root) = desired.roots.get(address) else { continue };
+        if recorded.root(address).is_some() {
+            continue;
+        }
+        let resource = |kind: Kind, attributes: &Attributes| RecordedResource {
+            kind,
+            account_id: desired.account_id.clone(),
+            region: root.region.clone(),
+            identity: root.name.clone(),
+            attributes: attributes.to_value(),
+            created: false,
+            name_prefix: root.name_prefix.clone(),
+            keys_used: std::collections::BTreeSet::new(),
+            versioning_seen: false,
+        };
+        placed.resources.insert(address.address(), resource(address.address().kind, &root.attributes));
+        if address.kind == RootKind::Key {
+            let alias = Attributes::Alias(Alias { name: root.name.clone() });
+            placed.resources.insert(address.aspect(Kind::Alias), resource(Kind::Alias, &alias));
+        }
+    }
+    Ok(placed)
+}

@@ -1,0 +1,53 @@
+//! `byob plan`: shows what would change; writes nothing but `--out`.
+
+use std::process::ExitCode;
+
+use byob_state::Store;
+
+use crate::cli::{Format, Global, PlanArgs};
+use crate::failure::Failure;
+use crate::planning::{Planner, header, mode};
+use crate::session;
+use crate::terminal;
+
+pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Failure> {
+    let session = session::open(global).await?;
+    let record = session.store.load().await?;
+    let recorded = record.recorded.clone().unwrap_or_default();
+    let mode = mode(&args.select, args.destroy);
+    let planner = Planner::new(&session, mode.clone())?;
+    let planned = planner.make(&recorded, session.settle).await?;
+    let plan = &planned.plan;
+    if let Some(path) = &args.out {
+        write_private(path, &plan.to_json()).map_err(|source| Failure::File {
+            doing: "write",
+            path: path.clone(),
+            source,
+        })?;
+    }
+    match args.format {
+        Format::Json => terminal::print(&plan.to_json()),
+        Format::Text => {
+            let header = header(&session, &record, &mode, Some(&planned.live));
+            terminal::print(&byob_render::plan_text(plan, &header, &terminal::style(global, args.notes)));
+        }
+    }
+    Ok(if plan.blocked() {
+        ExitCode::FAILURE
+    } else if args.detailed_exitcode && !plan.steps.is_empty() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// A plan names accounts, keys and policies: for its owner alone.
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

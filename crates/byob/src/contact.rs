@@ -1,0 +1,173 @@
+//! What can be found out about rights before the first write: refused reads, listed all at once as one IAM statement to
+//! paste; rights that the steps will need; principals that do not exist; a policy that would lock its own caller out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_apply::{Cloud, ErrorKind, Needed};
+use byob_model::call::{Call, Target};
+use byob_model::kind::{Attributes, KeyRef};
+use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
+use byob_plan::Plan;
+use byob_plan::lockout::locks_out;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::terminal;
+
+/// An aspect that may not be read cannot be compared: all such rights, in one statement.
+pub(crate) fn refuse_unread(live: &Live) -> Result<(), Failure> {
+    let buckets = live.buckets.values().filter_map(|b| match b {
+        LiveBucket::Exists(facts) => Some(&facts.aspects),
+        _ => None,
+    });
+    let keys = live.keys.values().filter_map(|k| match k {
+        LiveKey::Exists(facts) => Some(&facts.aspects),
+        _ => None,
+    });
+    let unread = buckets.chain(keys).flat_map(|aspects| aspects.values()).any(|a| *a == LiveAspect::Refused);
+    if !unread {
+        return Ok(());
+    }
+    let details = live
+        .refused
+        .iter()
+        .map(|r| {
+            let id = r.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
+            format!("{} on {}{id}", r.iam_action, r.resource)
+        })
+        .collect();
+    let actions: BTreeSet<&str> = live.refused.iter().map(|r| r.iam_action.as_str()).collect();
+    let resources: BTreeSet<&str> = live.refused.iter().map(|r| r.resource.as_str()).collect();
+    let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
+    let text = serde_json::to_string_pretty(&statement).unwrap_or_default();
+    let mut help = vec!["give the caller this statement:".to_owned()];
+    help.extend(text.lines().map(str::to_owned));
+    Err(Failure::Said { message: "AWS refused reads that a comparison needs".into(), details, help, code: 1 })
+}
+
+/// The checks before the first write.
+pub(crate) async fn before_first_write(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    for step in &plan.steps {
+        if let Some(Attributes::Policy(policy)) = &step.after
+            && !step.calls.is_empty()
+            && step.kind == byob_model::Kind::BucketPolicy
+            && let Some(statement) = locks_out(&policy.document, &session.caller.arn)
+        {
+            return Err(Failure::said(
+                format!(
+                    "{}: {statement} would deny {} itself the reading, putting or deleting of this policy",
+                    step.address, session.caller.arn
+                ),
+                "only the account's root user could mend that; leave the caller out of the Deny",
+            ));
+        }
+    }
+    rights(session, plan).await?;
+    principals(session, plan).await
+}
+
+/// Asks IAM whether the caller may do what the steps need, where it may ask.
+async fn rights(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let needed: BTreeSet<Needed> =
+        plan.steps.iter().flat_map(|s| &s.calls).filter_map(|c| needed(session, c)).collect();
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let needed: Vec<Needed> = needed.into_iter().collect();
+    match session.cloud.denied(&session.caller, &needed).await {
+        Ok(denied) if denied.is_empty() => Ok(()),
+        Ok(denied) => {
+            let details = denied.iter().map(|d| format!("{} on {}", d.iam_action, d.resource)).collect();
+            let actions: BTreeSet<&str> = denied.iter().map(|d| d.iam_action.as_str()).collect();
+            let resources: BTreeSet<&str> = denied.iter().map(|d| d.resource.as_str()).collect();
+            let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
+            let text = serde_json::to_string_pretty(&statement).unwrap_or_default();
+            let mut help = vec!["give the caller this statement:".to_owned()];
+            help.extend(text.lines().map(str::to_owned));
+            Err(Failure::Said {
+                message: format!(
+                    "{} lacks rights that the steps need; nothing was written",
+                    session.caller.arn
+                ),
+                details,
+                help,
+                code: 1,
+            })
+        }
+        Err(error) if may_not_ask(error.kind) => {
+            terminal::say(
+                "note: whether the caller has the rights for these steps could not be asked (iam:SimulatePrincipalPolicy); going on",
+            );
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asking is a courtesy: an endpoint without IAM, or a caller without the right, goes on.
+fn may_not_ask(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::AccessDenied
+            | ErrorKind::Unsupported
+            | ErrorKind::NotFound
+            | ErrorKind::Invalid
+            | ErrorKind::Internal
+            | ErrorKind::Unexpected
+    )
+}
+
+fn needed(session: &Session, call: &Call) -> Option<Needed> {
+    let partition = session.partition();
+    let resource = match &call.target {
+        Target::Bucket { name, .. } => format!("arn:{partition}:s3:::{name}"),
+        Target::Key { key: KeyRef::Arn(arn), .. } => arn.clone(),
+        // A key that does not exist yet has no ARN to ask about.
+        Target::Key { .. } if call.operation == byob_model::call::Operation::CreateKey => "*".to_owned(),
+        Target::Key { .. } => return None,
+    };
+    let resource = match call.operation {
+        byob_model::call::Operation::DeleteObjects => format!("{resource}/*"),
+        _ => resource,
+    };
+    Some(Needed { iam_action: call.operation.iam_action().to_owned(), resource })
+}
+
+/// A principal of one's own account that does not exist would make AWS refuse the policy after a minute of trying.
+async fn principals(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    let own = format!(":{}:", session.caller.account_id);
+    for step in &plan.steps {
+        let Some(Attributes::Policy(policy)) = &step.after else { continue };
+        for statement in &policy.document.statements {
+            let arns = statement.principal.iter().flat_map(|p| p.principals().0.get("AWS")).flatten();
+            for arn in
+                arns.filter(|arn| arn.contains(&own) && arn.contains(":iam:") && !arn.ends_with(":root"))
+            {
+                named.entry(arn.clone()).or_insert_with(|| step.address.to_string());
+            }
+        }
+    }
+    for (arn, address) in named {
+        match session.cloud.principal_exists(&arn).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(Failure::said(
+                    format!(
+                        "{address} names {arn}, which does not exist in this account; nothing was written"
+                    ),
+                    "correct `principals` or `managers` in byob.toml, or create it first",
+                ));
+            }
+            Err(error) if may_not_ask(error.kind) => {
+                terminal::say(
+                    "note: whether the named principals exist could not be asked (iam:GetRole); going on",
+                );
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! The binary: parses arguments, runs one command, and turns its end into an exit code. One file a command; what a
+//! command prints is made in `byob-render`.
+
+mod cli;
+mod commands;
+mod contact;
+mod failure;
+mod planning;
+mod progress;
+mod session;
+mod stop;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; everything else is a usage error, which is 1.
+            let code = if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let global = cli.global;
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Validate => commands::validate::run(&global),
+            Command::Plan(args) => commands::plan::run(&global, &args).await,
+            Command::Apply(args) => commands::apply::run(&global, &args, false).await,
+            Command::Destroy(args) => commands::apply::run(&global, &args, true).await,
+            Command::Drift(args) => commands::drift::run(&global, &args).await,
+            Command::Output(args) => commands::output::run(&global, &args).await,
+            Command::Import(args) => commands::import::run(&global, &args).await,
+            Command::Sandbox(args) => commands::sandbox::run(&global, &args).await,
+        }
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => failure.report(&global),
+    }
+}

@@ -1,0 +1,149 @@
+//! From a session to a plan: read the record, resolve the configuration, read AWS, compare. Used by every command that
+//! plans, before the lock and under it.
+
+use std::time::Duration;
+
+use byob_apply::{Replan, settle};
+use byob_model::desired::{Desired, desired};
+use byob_model::live::{Live, Wanted};
+use byob_model::recorded::Recorded;
+use byob_plan::{Input, Mode, Plan, plan, wanted};
+use byob_render::Header;
+use byob_state::Loaded as LoadedRecord;
+
+use crate::cli::Select;
+use crate::contact;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// A plan and what it was made from.
+pub(crate) struct Planned {
+    pub plan: Plan,
+    pub live: Live,
+}
+
+/// The flags as the plan holds them.
+pub(crate) fn mode(select: &Select, destroy: bool) -> Mode {
+    Mode {
+        target: select.target.iter().map(ToString::to_string).collect(),
+        recreate: select.recreate.iter().map(ToString::to_string).collect(),
+        destroy,
+        refresh_only: false,
+    }
+}
+
+/// The flags as they have to stand behind `--approve`.
+pub(crate) fn approve_flags(mode: &Mode) -> String {
+    let target = mode.target.iter().map(|t| format!(" --target {t}"));
+    let recreate = mode.recreate.iter().map(|r| format!(" --recreate {r}"));
+    target.chain(recreate).collect()
+}
+
+/// Resolves the configuration against a record.
+pub(crate) fn resolve(session: &Session, recorded: &Recorded) -> Result<Desired, Failure> {
+    desired(session.config(), &session.caller.account_id, recorded).map_err(|diagnostics| {
+        Failure::Diagnostics {
+            file: session.loaded.file.clone(),
+            text: session.loaded.text.clone(),
+            diagnostics,
+        }
+    })
+}
+
+/// Plans again for whatever the record and AWS say.
+pub(crate) struct Planner<'a> {
+    session: &'a Session,
+    mode: Mode,
+    meaning: Desired,
+    partition: String,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn new(session: &'a Session, mode: Mode) -> Result<Self, Failure> {
+        let meaning = resolve(session, &Recorded::default())?;
+        Ok(Self { session, mode, meaning, partition: session.partition() })
+    }
+
+    /// The configuration against this record. It resolved with no record, and a record only keeps names: should it not
+    /// resolve now, the configuration's own meaning stands.
+    fn desired(&self, recorded: &Recorded) -> Desired {
+        resolve(self.session, recorded).unwrap_or_else(|_| self.meaning.clone())
+    }
+
+    fn compare(&self, desired: &Desired, recorded: &Recorded, live: &Live) -> Plan {
+        plan(&Input {
+            desired,
+            recorded,
+            live,
+            mode: &self.mode,
+            endpoint: &self.session.endpoint,
+            partition: &self.partition,
+            byob_version: env!("CARGO_PKG_VERSION"),
+            meaning: &self.meaning,
+        })
+    }
+
+    fn reads(&self, desired: &Desired, recorded: &Recorded) -> Wanted {
+        if self.mode.destroy {
+            wanted(Some(&desired.empty()), recorded)
+        } else {
+            wanted(Some(desired), recorded)
+        }
+    }
+
+    /// Reads AWS, with patience for what was written a moment ago, and plans.
+    pub(crate) async fn make(&self, recorded: &Recorded, patience: Duration) -> Result<Planned, Failure> {
+        let desired = resolve(self.session, recorded)?;
+        let wanted = self.reads(&desired, recorded);
+        let unsettled = |live: &Live| !self.compare(&desired, recorded, live).unsettled.is_empty();
+        let live = settle(
+            &self.session.cloud,
+            &self.session.clock,
+            self.session.pace,
+            &wanted,
+            recorded,
+            patience,
+            &unsettled,
+        )
+        .await?;
+        contact::refuse_unread(&live)?;
+        let plan = self.compare(&desired, recorded, &live);
+        Ok(Planned { plan, live })
+    }
+}
+
+impl Replan for Planner<'_> {
+    fn wanted(&self, recorded: &Recorded) -> Wanted {
+        self.reads(&self.desired(recorded), recorded)
+    }
+
+    fn plan(&self, recorded: &Recorded, live: &Live) -> Plan {
+        self.compare(&self.desired(recorded), recorded, live)
+    }
+}
+
+/// What stands above a plan or a drift report.
+pub(crate) fn header(session: &Session, record: &LoadedRecord, mode: &Mode, live: Option<&Live>) -> Header {
+    let recorded = record.recorded.as_ref().filter(|r| r.serial > 0).map(|r| {
+        let date = r.written_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
+        (date.map_or_else(|| "never".to_owned(), |d| d.strftime("%Y-%m-%d").to_string()), r.serial)
+    });
+    let mut notes: Vec<String> = live.map(|l| l.notes.clone()).unwrap_or_default();
+    if record.journalled && record.lock.is_none() {
+        notes.push(
+            "the last run did not end by itself: its journal was read; the next apply completes the record"
+                .to_owned(),
+        );
+    }
+    Header {
+        config_file: session.loaded.file.clone(),
+        account_id: session.caller.account_id.clone(),
+        buckets: session.config().buckets.len(),
+        keys: session.config().keys.len(),
+        endpoint: session.endpoint.clone(),
+        recorded,
+        running: record.lock.as_ref().map(ToString::to_string),
+        notes,
+        approve_flags: approve_flags(mode),
+    }
+}

@@ -1,0 +1,60 @@
+//! What kind of terminal this is, and the few things that are printed outside renderers.
+
+use std::io::{IsTerminal, Write};
+
+use byob_render::Style;
+
+use crate::cli::{Color, Global};
+
+/// How to print on stdout.
+pub(crate) fn style(global: &Global, notes: bool) -> Style {
+    Style { color: color(global, std::io::stdout().is_terminal()), width: width(), notes }
+}
+
+/// How to print on stderr.
+pub(crate) fn talk_style(global: &Global) -> Style {
+    Style { color: color(global, std::io::stderr().is_terminal()), width: width(), notes: false }
+}
+
+fn color(global: &Global, terminal: bool) -> bool {
+    match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+    }
+}
+
+fn width() -> usize {
+    match terminal_size::terminal_size() {
+        Some((terminal_size::Width(columns), _)) => usize::from(columns).clamp(40, 140),
+        None => 100,
+    }
+}
+
+/// Whether a person can be asked.
+pub(crate) fn can_ask(global: &Global) -> bool {
+    !global.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Data: to stdout. A closed pipe is no error of ours.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// Talk: to stderr.
+pub(crate) fn say(text: &str) {
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "{text}");
+}
+
+/// Asks on stderr and reads one line.
+pub(crate) fn ask(question: &str) -> std::io::Result<String> {
+    let mut out = std::io::stderr().lock();
+    write!(out, "{question} ")?;
+    out.flush()?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
