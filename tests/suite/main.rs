@@ -1,1 +1,6 @@
 //! The one integration binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+mod sandbox;

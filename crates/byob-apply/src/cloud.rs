@@ -151,7 +151,10 @@ impl fmt::Display for CloudError {
         if self.operation.is_empty() {
             return f.write_str(&self.message);
         }
-        write!(f, "AWS refused {}", self.operation)?;
+        match self.kind {
+            ErrorKind::Network => write!(f, "no answer came to {}", self.operation)?,
+            _ => write!(f, "AWS refused {}", self.operation)?,
+        }
         if !self.resource.is_empty() {
             write!(f, " on {}", self.resource)?;
         }

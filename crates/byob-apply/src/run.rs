@@ -196,10 +196,10 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                 });
             }
         }
-        // Adoptions close their intents when they are recorded; a key's intent that found no key has been waited out.
-        let adopting: BTreeSet<Address> =
-            plan.steps.iter().filter(|s| s.action == Action::Adopt).map(|s| s.address.clone()).collect();
-        let kept = recorded.intents.iter().filter(|i| adopting.contains(&i.address.address())).cloned();
+        // What an earlier run began stays known until it is recorded, adopted or deleted; a key that is made anew takes
+        // the place of one that was waited for in vain.
+        let anew: BTreeSet<RootAddress> = intents.iter().map(|i| i.address.clone()).collect();
+        let kept = recorded.intents.iter().filter(|i| !anew.contains(&i.address)).cloned();
         intents.extend(kept.collect::<Vec<_>>());
         recorded.intents = intents;
         self.store.save(recorded).await?;
@@ -246,7 +246,8 @@ fn intent_done(recorded: &mut Recorded, step: &Step) -> Vec<Entry> {
     let root = step.address.root();
     let by_tags = root.kind == RootKind::Bucket && step.kind == byob_model::Kind::BucketTags;
     let by_key = root.kind == RootKind::Key && step.kind.is_root();
-    if !(by_tags || by_key) {
+    let gone = step.kind.is_root() && matches!(step.action, Action::Delete | Action::Forget);
+    if !(by_tags || by_key || gone) {
         return Vec::new();
     }
     let done: Vec<Uuid> = recorded.intents.iter().filter(|i| i.address == root).map(|i| i.id).collect();

@@ -1,6 +1,7 @@
 //! Where credentials come from: the standard chain, put together here so that byob can say where it looked, and so
 //! that a machine without instance metadata does not wait for it. Nothing here prints or keeps a secret.
 
+use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -186,7 +187,7 @@ impl Chain {
         {
             return role_refused(role, refusal);
         }
-        if sources(inner).any(|source| source.is::<ConnectorError>()) {
+        if sources(inner).any(<dyn Error>::is::<ConnectorError>) {
             // One error alone is the role's: the chain had credentials to ask with.
             let asked = match &self.places.role_arn {
                 Some(role) if std::ptr::eq(inner, cause) => format!("AWS, asked to assume {role},"),

@@ -57,18 +57,22 @@ impl About<'_> {
                 .map(str::to_owned);
         }
         match error {
+            // An answer that is none of AWS's: a proxy's page, a truncated body, another store's idea of the format. A
+            // write that was answered with success has had its effect.
+            SdkError::ServiceError(_) | SdkError::ResponseError(_)
+                if found.status.is_none_or(|status| (200..300).contains(&status)) =>
+            {
+                found.kind = ErrorKind::Network;
+                found.message = format!("an answer that cannot be read: {}", innermost(error));
+            }
             SdkError::ServiceError(context) => {
                 let err = context.err();
                 found.code = err.code().map(str::to_owned);
                 found.message = err.message().unwrap_or_default().to_owned();
                 found.kind = kind(found.code.as_deref(), found.status);
             }
-            // An answer that is none of AWS's: a proxy's page, a truncated body. After a success the write has had its effect.
             SdkError::ResponseError(_) => {
-                found.kind = match found.status {
-                    Some(200..=299) | None => ErrorKind::Network,
-                    Some(status) => kind_of_status(status),
-                };
+                found.kind = kind(None, found.status);
                 found.message = format!("an answer that cannot be read: {}", innermost(error));
             }
             SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 
-use aws_sdk_kms::types::KeyMetadata;
+use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec, KeyUsageType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -162,17 +162,16 @@ fn from_aws(asked: &str, metadata: &KeyMetadata) -> KeyFacts {
     };
     let is = |value: Option<&str>, wanted: &str| value.is_none_or(|value| value == wanted);
     #[allow(deprecated, reason = "older stores answer with the old name alone")]
-    let spec = metadata
-        .key_spec()
-        .map(|spec| spec.as_str())
-        .or_else(|| metadata.customer_master_key_spec().map(|spec| spec.as_str()));
+    let spec = metadata.key_spec().map(KeySpec::as_str).or_else(|| {
+        metadata.customer_master_key_spec().map(aws_sdk_kms::types::CustomerMasterKeySpec::as_str)
+    });
     KeyFacts {
         arn: metadata.arn().unwrap_or(asked).to_owned(),
         state,
         description: metadata.description().unwrap_or_default().to_owned(),
-        usable: is(metadata.key_manager().map(|manager| manager.as_str()), "CUSTOMER")
+        usable: is(metadata.key_manager().map(KeyManagerType::as_str), "CUSTOMER")
             && is(spec, "SYMMETRIC_DEFAULT")
-            && is(metadata.key_usage().map(|usage| usage.as_str()), "ENCRYPT_DECRYPT"),
+            && is(metadata.key_usage().map(KeyUsageType::as_str), "ENCRYPT_DECRYPT"),
         aspects: BTreeMap::new(),
         tags: BTreeMap::new(),
         aliases: std::collections::BTreeSet::new(),
@@ -181,8 +180,6 @@ fn from_aws(asked: &str, metadata: &KeyMetadata) -> KeyFacts {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_kms::types::{KeyManagerType, KeySpec, KeyUsageType};
-
     use super::*;
 
     #[test]

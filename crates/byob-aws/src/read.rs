@@ -273,9 +273,11 @@ fn read_abac(answer: Option<Result<bool, CloudError>>, beside: &mut Beside) -> R
             ));
             Ok(false)
         }
-        // Endpoints that do not know the question: what they do not know cannot be switched on.
+        // Endpoints that do not know the question: what they do not know cannot be switched on. moto answers with the
+        // list of objects.
         Some(Err(error))
-            if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::NotFound | ErrorKind::Invalid) =>
+            if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::NotFound | ErrorKind::Invalid)
+                || error.status == Some(200) =>
         {
             Ok(false)
         }

@@ -1,11 +1,13 @@
 //! A bucket's versioning.
 
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use byob_apply::{CloudError, ErrorKind};
 use byob_model::kind::{Attributes, Versioning, VersioningStatus};
 use byob_model::live::LiveAspect;
 
 use crate::bucket::At;
+use crate::cloud::Endpoint;
 
 /// What AWS says about versioning, with what stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +24,32 @@ impl Found {
 
 pub(crate) async fn read(at: At<'_>) -> Result<Found, CloudError> {
     let request = at.s3().get_bucket_versioning().bucket(at.name).expected_bucket_owner(at.owner).send();
-    let answer = at.ask("GetBucketVersioning", "s3:GetBucketVersioning", request).await?;
-    Ok(Found {
-        status: from_aws(answer.status()),
-        mfa_delete: answer.mfa_delete().is_some_and(|mfa| mfa.as_str() == "Enabled"),
-    })
+    let error = match at.cloud.raw(request).await {
+        Ok(answer) => {
+            return Ok(Found {
+                status: from_aws(answer.status().map(BucketVersioningStatus::as_str)),
+                mfa_delete: answer.mfa_delete().is_some_and(|mfa| mfa.as_str() == "Enabled"),
+            });
+        }
+        Err(error) => error,
+    };
+    match error.raw_response().and_then(misnamed) {
+        Some(found) if at.cloud.endpoint() != Endpoint::Aws => Ok(found),
+        _ => Err(at.cloud.explain(at.about("GetBucketVersioning", "s3:GetBucketVersioning"), &error)),
+    }
+}
+
+/// moto answers with `GetBucketVersioningResponse` in the place of `VersioningConfiguration`, which the SDK refuses to
+/// read; what stands in it is right.
+fn misnamed(answer: &HttpResponse) -> Option<Found> {
+    let text = std::str::from_utf8(answer.body().bytes()?).ok()?;
+    let (_, inside) =
+        text.split_once("<GetBucketVersioningResponse").filter(|_| answer.status().is_success())?;
+    let of = |element: &str| {
+        let (_, rest) = inside.split_once(&format!("<{element}>"))?;
+        rest.split('<').next()
+    };
+    Some(Found { status: from_aws(of("Status")), mfa_delete: of("MfaDelete") == Some("Enabled") })
 }
 
 pub(crate) async fn put(at: At<'_>, wanted: &Versioning) -> Result<(), CloudError> {
@@ -51,8 +74,8 @@ pub(crate) async fn put(at: At<'_>, wanted: &Versioning) -> Result<(), CloudErro
 }
 
 /// An empty answer means that versioning never was on.
-fn from_aws(status: Option<&BucketVersioningStatus>) -> VersioningStatus {
-    match status.map(BucketVersioningStatus::as_str) {
+fn from_aws(status: Option<&str>) -> VersioningStatus {
+    match status {
         Some("Enabled") => VersioningStatus::Enabled,
         Some("Suspended") => VersioningStatus::Suspended,
         _ => VersioningStatus::Disabled,

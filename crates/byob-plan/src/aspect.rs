@@ -7,8 +7,8 @@ use byob_model::address::Kind;
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::config::ForeignStatements;
 use byob_model::kind::{
-    Attributes, BYOB_ADDRESS, Cors, Lifecycle, Logging, OUR_CORS_RULE, OUR_RULE_PREFIX, Policy, Rotation,
-    Tags, fields_not_always_reported, fields_without_live_side, is_proof_tag, is_system_tag,
+    Attributes, BYOB_ADDRESS, Cors, KeyFormat, Lifecycle, Logging, OUR_CORS_RULE, OUR_RULE_PREFIX, Policy,
+    Rotation, Tags, fields_not_always_reported, fields_without_live_side, is_proof_tag, is_system_tag,
 };
 use byob_model::live::LiveAspect;
 use byob_model::recorded::RecordedResource;
@@ -284,6 +284,11 @@ pub(crate) fn seen_by(
             }
             _ => Attributes::Lifecycle(Lifecycle { exclusive: true, ..live }),
         },
+        // The simple form is what AWS uses where nothing is said.
+        Attributes::Logging(live) => Attributes::Logging(Logging {
+            key_format: live.key_format.filter(|format| *format != KeyFormat::Simple),
+            ..live
+        }),
         other => other,
     };
     filled(live, recorded)

@@ -20,6 +20,7 @@ use crate::order;
 use crate::plan::{
     Account, Action, Drift, FORMAT_VERSION, Mode, Plan, RecordChange, StateRef, Step, Summary,
 };
+use crate::recovery;
 
 /// Everything a plan is made of.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +48,8 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Plan {
     let empty = input.desired.empty();
     let desired = if input.mode.destroy { &empty } else { input.desired };
+    let completed = recovery::completed(desired, input.recorded, input.live);
+    let input = &Input { recorded: &completed, ..*input };
     let mut planner = Planner::new(input, desired);
     planner.match_roots();
     planner.resolve_keys();

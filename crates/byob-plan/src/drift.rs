@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::aspect::{self, Sides, Want, filled};
 use crate::diff::leaves;
+use crate::key::live_alias;
 use crate::plan::{Change, Drift, DriftSeverity};
 
 /// What `byob drift` found.
@@ -55,6 +56,7 @@ pub fn severity(kind: Kind) -> DriftSeverity {
 pub fn report(recorded: &Recorded, live: &Live) -> Report {
     let mut drift = Vec::new();
     for (root, resource) in recorded.roots() {
+        let mut aliases = None;
         let aspects: Option<&BTreeMap<Kind, LiveAspect>> = match root.kind {
             RootKind::Bucket => match live.buckets.get(&resource.identity) {
                 Some(LiveBucket::Exists(facts)) => {
@@ -88,6 +90,7 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                         let after = filled(Attributes::Key(now), Some(&before));
                         push(&mut drift, root.address(), before, after);
                     }
+                    aliases = Some(facts);
                     Some(&facts.aspects)
                 }
                 Some(LiveKey::Forbidden) => {
@@ -103,7 +106,10 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
         };
         let Some(aspects) = aspects else { continue };
         for (kind, recorded) in recorded.aspects(&root) {
-            let Some(live) = aspects.get(&kind) else { continue };
+            // An alias is found by what points at the key, not read by itself.
+            let alias =
+                aliases.filter(|_| kind == Kind::Alias).map(|facts| live_alias(facts, None, Some(recorded)));
+            let Some(live) = alias.as_ref().or_else(|| aspects.get(&kind)) else { continue };
             let sides = Sides {
                 kind,
                 desired: Want::Nothing,

@@ -15,6 +15,7 @@ mod key;
 pub mod lockout;
 mod order;
 pub mod plan;
+pub mod recovery;
 pub mod wanted;
 
 pub use compare::{Input, plan};

@@ -57,6 +57,16 @@ pub fn wanted(desired: Option<&Desired>, recorded: &Recorded) -> Wanted {
     for intent in recorded.intents.iter().filter(|i| i.address.kind == RootKind::Key) {
         wanted.key_intents.insert((intent.region.clone(), intent.id));
     }
+    for intent in &recorded.intents {
+        if let Some(name) = &intent.name {
+            let bucket = wanted.buckets.entry(name.clone()).or_default();
+            if bucket.region.is_empty() {
+                bucket.region.clone_from(&intent.region);
+            }
+            bucket.contents = true;
+            bucket.aspects.insert(Kind::BucketPolicy);
+        }
+    }
     deletions(&mut wanted, desired, recorded);
     wanted
 }

@@ -7,10 +7,11 @@ use byob_plan::drift::Report;
 use byob_plan::plan::{Drift, DriftSeverity};
 use serde_json::Value;
 
-use crate::group::drifted;
+use crate::group::{drifted, identity};
 use crate::header::{Header, header};
 use crate::layout::{DETAIL, Page, Paint, Style};
 use crate::summary::count;
+use crate::value::word;
 
 /// The whole report.
 #[must_use]
@@ -27,8 +28,12 @@ pub fn drift_text(report: &Report, head: &Header, style: &Style) -> String {
     }
     for root in &roots {
         page.gap();
-        page.text(Paint::Bold, root.to_string());
-        for drift in drift.iter().filter(|drift| drift.address.root() == *root) {
+        let drift: Vec<&Drift> =
+            drift.iter().copied().filter(|drift| drift.address.root() == *root).collect();
+        let mut head = vec![root.to_string()];
+        head.extend(identity(root, &[], &drift).map(|text| word(&text)));
+        page.text(Paint::Bold, head.join("   "));
+        for drift in drift {
             drifted(&mut page, drift, "");
             page.indented(DETAIL, format!("meaning: {}", meaning(drift)));
         }
@@ -39,7 +44,7 @@ pub fn drift_text(report: &Report, head: &Header, style: &Style) -> String {
     if drift.is_empty() {
         page.text(
             Paint::Bold,
-            format!("No drift. AWS matches the record ({}, {read}).", addresses(s.addresses)),
+            format!("No drift. AWS matches the record ({}, {read}).", count(s.addresses, "address")),
         );
         return page.print(style);
     }
@@ -48,20 +53,17 @@ pub fn drift_text(report: &Report, head: &Header, style: &Style) -> String {
     let exposed = if exposed > 0 { format!("; {exposed} may expose something") } else { String::new() };
     page.text(
         Paint::Bold,
-        format!("{} of {} drifted ({read}){exposed}", drifted.len(), addresses(s.addresses)),
+        format!("{} of {} drifted ({read}){exposed}", drifted.len(), count(s.addresses, "recorded address")),
     );
-    page.text(Paint::Plain, "byob plan shows the way back; byob apply --refresh-only accepts it.");
+    page.text(Paint::Plain, "byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.");
     page.print(style)
-}
-
-fn addresses(number: usize) -> String {
-    format!("{number} recorded {}", if number == 1 { "address" } else { "addresses" })
 }
 
 /// What it means, as exactly as the leaves say it.
 fn meaning(drift: &Drift) -> String {
     let to = |path: &str, value: &Value| drift.changes.iter().any(|c| c.path == path && c.after == *value);
     let off = |path: &str| to(path, &Value::Bool(false));
+    let gone = to("", &Value::String("absent".into()));
     let mut meanings: Vec<&str> = Vec::new();
     match drift.address.kind {
         Kind::PublicAccessBlock => {
@@ -85,8 +87,13 @@ fn meaning(drift: &Drift) -> String {
         Kind::Key if to("/state", &Value::String("Disabled".into())) => {
             meanings.push("nothing under this key can be read or written until it is enabled");
         }
-        Kind::Bucket | Kind::Key if drift.changes.iter().any(|c| c.path.is_empty()) => {
-            meanings.push("W&B cannot work with it");
+        Kind::Bucket if gone => meanings.push("it was deleted outside byob, and its data with it"),
+        Kind::Key if gone => meanings.push("everything encrypted under it is unreadable for ever"),
+        Kind::Bucket | Kind::Key if to("", &Value::String("not allowed".into())) => {
+            meanings.push("byob cannot tell: this caller may not look at it");
+        }
+        Kind::Bucket if drift.changes.iter().any(|c| c.path.is_empty()) => {
+            meanings.push("it may belong to somebody else now, or this caller may not look at it");
         }
         Kind::Rotation if off("/enabled") => meanings.push("the key's material is not renewed any more"),
         _ => {}

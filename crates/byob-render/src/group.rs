@@ -51,7 +51,7 @@ fn roots(plan: &Plan) -> Vec<RootAddress> {
 }
 
 /// A bucket's name; a key's alias, else its ARN.
-fn identity(root: &RootAddress, steps: &[&Step], drift: &[&Drift]) -> Option<String> {
+pub(crate) fn identity(root: &RootAddress, steps: &[&Step], drift: &[&Drift]) -> Option<String> {
     let sides = steps
         .iter()
         .flat_map(|step| [step.after.as_ref(), step.before.as_ref()])
@@ -116,7 +116,8 @@ fn print(page: &mut Page, step: &Step) {
             }
         }
         Action::Forget => {
-            page.row(glyph, aspect, format!("left as it is, dropped from the record: {}", in_full(step)));
+            let left = if step.calls.is_empty() { "left as it is, " } else { "" };
+            page.row(glyph, aspect, format!("{left}dropped from the record: {}", in_full(step)));
         }
     }
     consequences(page, step);
@@ -147,10 +148,14 @@ fn whole(page: &mut Page, step: &Step, attributes: Option<&Attributes>, why: &st
 
 fn update(page: &mut Page, step: &Step) {
     let glyph = step.action.glyph();
-    let mut why = why(step);
-    if step.calls.is_empty() {
-        why = if why.is_empty() { "record only".into() } else { format!("record only: {why}") };
-    }
+    let why = why(step);
+    // What AWS does not hold, or what is accepted as it is.
+    let always = if step.calls.is_empty() { "record only" } else { "" };
+    let why = match (always, why.as_str()) {
+        ("", _) => why,
+        (_, "") => always.to_owned(),
+        _ => format!("{always}: {why}"),
+    };
     if let Some((before, after)) = policies(step.before.as_ref(), step.after.as_ref()) {
         page.row(glyph, name(step.address.kind), aside(&statement::difference(before, after), &why));
         page.extend(statement::diff(before, after));
@@ -161,7 +166,7 @@ fn update(page: &mut Page, step: &Step) {
         page.row(glyph, name(step.address.kind), aside("", &why));
     }
     for (n, (name, value)) in rows.into_iter().enumerate() {
-        page.row(glyph, name, if n == 0 { aside(&value, &why) } else { value });
+        page.row(glyph, name, aside(&value, if n == 0 { &why } else { always }));
     }
 }
 

@@ -24,6 +24,8 @@ impl Default for Style {
 const MIN_WIDTH: usize = 30;
 /// Where the glyph of a row stands.
 const ROW_INDENT: usize = 2;
+/// Spaces between a name and its value.
+const GAP: usize = 3;
 /// The widest name that others are aligned with.
 const MAX_NAME: usize = 28;
 /// Less room than this for values, and they get a line of their own.
@@ -132,7 +134,7 @@ impl Page {
             _ => None,
         });
         let longest = longest.filter(|length| *length <= MAX_NAME).max().unwrap_or(0);
-        let column = ROW_INDENT + 2 + longest + 3;
+        let column = ROW_INDENT + 2 + longest + GAP;
         let mut out = String::new();
         for line in &self.lines {
             match line {
@@ -182,11 +184,11 @@ fn print_row(
         return;
     }
     let used = ROW_INDENT + 2 + length(name);
-    let start = column.max(used + 2);
+    let start = column.max(used + GAP);
     // Where columns leave no room, the value stands below its name.
     if width < column + MIN_VALUE || width < start + length(value) && start > column {
-        if used + 2 + length(value) <= width {
-            out.push_str("  ");
+        if used + GAP + length(value) <= width {
+            spaces(out, GAP);
             finish(out, style, Paint::Plain, value);
             return;
         }
@@ -277,22 +279,20 @@ mod tests {
         page.row('+', "policy", "two statements");
         page.row('~', "public_access_block", "all four on");
         let wide = Style { color: false, width: 80, notes: false };
-        assert_eq!(
-            page.print(&wide),
-            "\
-  + policy                two statements
-  ~ public_access_block   all four on
-"
-        );
+        insta::assert_snapshot!(format!("|\n{}|", page.print(&wide)), @r"
+        |
+          + policy                two statements
+          ~ public_access_block   all four on
+        |
+        ");
         let narrow = Style { width: 34, ..wide };
-        assert_eq!(
-            page.print(&narrow),
-            "\
-  + policy  two statements
-  ~ public_access_block
-      all four on
-"
-        );
+        insta::assert_snapshot!(format!("|\n{}|", page.print(&narrow)), @r"
+        |
+          + policy   two statements
+          ~ public_access_block
+              all four on
+        |
+        ");
     }
 
     #[test]

@@ -15,6 +15,8 @@ mod plan;
 mod progress;
 mod statement;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use drift::drift_text;

@@ -166,7 +166,7 @@ fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
     let notes = number(Severity::Note);
     page.gap();
     if notes > 0 && !style.notes {
-        page.text(Paint::Plain, format!("{} (byob plan --notes shows them)", count(notes, "note")));
+        page.text(Paint::Plain, format!("{} (byob plan --notes)", count(notes, "note")));
         page.gap();
     }
     let errors = plan.findings.iter().filter(|f| f.blocks()).count();
@@ -193,4 +193,7 @@ fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
         Paint::Bold,
         format!("No changes{subject}. {what} ({} read).", count(plan.attributes, "attribute")),
     );
+    if !plan.drift.is_empty() {
+        page.text(Paint::Plain, "byob drift says what that means.");
+    }
 }

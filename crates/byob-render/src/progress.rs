@@ -17,7 +17,7 @@ pub fn event_line(event: &Event, style: &Style) -> Option<String> {
         Event::Skipped { address, .. } => ('·', address.to_string(), "not started".to_owned()),
         Event::ReadingBack { waiting: 0, .. } => ('…', "reading back".to_owned(), String::new()),
         Event::ReadingBack { round, waiting } => {
-            let waiting = address_count(*waiting);
+            let waiting = count(*waiting, "address");
             ('…', "reading back".to_owned(), format!("{waiting} not yet seen as wanted (round {round})"))
         }
     };
@@ -25,7 +25,7 @@ pub fn event_line(event: &Event, style: &Style) -> Option<String> {
     page.row(glyph, name, value);
     // A log has no right edge: one event, one line.
     let style = Style { width: usize::MAX / 2, ..*style };
-    Some(page.print(&style).trim_end().to_owned())
+    Some(page.print(&style).trim().to_owned())
 }
 
 /// What came of an apply.
@@ -78,10 +78,10 @@ pub fn outcome_text(outcome: &Outcome, style: &Style) -> String {
     let steps = count(outcome.done, "step");
     if !outcome.failed.is_empty() || !outcome.not_started.is_empty() || outcome.interrupted {
         let (failed, waiting) = (outcome.failed.len(), outcome.not_started.len());
-        let interrupted = if outcome.interrupted { "interrupted after " } else { "after " };
+        let interrupted = if outcome.interrupted { "interrupted: " } else { "" };
         page.text(
             Paint::Red,
-            format!("done {}, failed {failed}, not started {waiting}; {interrupted}{time}", outcome.done),
+            format!("{interrupted}done {}, failed {failed}, not started {waiting} ({time})", outcome.done),
         );
         page.text(
             Paint::Plain,
@@ -99,7 +99,10 @@ pub fn outcome_text(outcome: &Outcome, style: &Style) -> String {
         }
         SettledView::NotLookedAt if outcome.nothing_to_do => page.text(Paint::Green, "✓ nothing to do"),
         SettledView::NotLookedAt => {
-            page.text(Paint::Yellow, format!("applied {steps} in {time}; not read back"))
+            page.text(Paint::Yellow, format!("applied {steps} in {time}; not read back"));
+        }
+        SettledView::NotYetSeen(_) | SettledView::Other(_) if outcome.nothing_to_do => {
+            page.text(Paint::Yellow, "no step to do, but it does not read back as configured");
         }
         SettledView::NotYetSeen(_) | SettledView::Other(_) => {
             page.text(
@@ -127,10 +130,6 @@ fn settled_aside(page: &mut Page, settled: &SettledView) {
             page.indented(2, "help: somebody else writes there too; byob plan shows what it is now");
         }
     }
-}
-
-fn address_count(number: usize) -> String {
-    if number == 1 { "1 address".into() } else { format!("{number} addresses") }
 }
 
 /// `error: …`, details below it, then what to do.

@@ -51,7 +51,7 @@ fn parts(statement: &Statement) -> Vec<(&'static str, String)> {
         None => {}
         Some(ResourceElement::Is(resources)) => parts.push(("on", list(resources))),
         Some(ResourceElement::Not(resources)) => {
-            parts.push(("on", format!("everything but {}", list(resources))))
+            parts.push(("on", format!("everything but {}", list(resources))));
         }
     }
     for (operator, keys) in &statement.condition {
@@ -121,42 +121,159 @@ pub(crate) fn diff(before: Option<&Policy>, after: Option<&Policy>) -> Vec<Line>
         Some(policy) if !policy.document.is_empty() => policy.document.canonical_pretty(),
         _ => String::new(),
     };
+    // Whether a text ends with a line break is no difference.
     let (old, new) = (text(before), text(after));
-    let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-    let old_lines: Vec<&str> = old.lines().collect();
-    let mut lines = Vec::new();
-    for group in diff.grouped_ops(CONTEXT) {
-        let start = group.first().map_or(0, |op| op.old_range().start);
-        if start > 0 {
-            lines.push(Line::Diff { sign: ' ', text: format!("⋮{}", place(&old_lines, start)) });
-        }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let diff = TextDiff::from_slices(&old, &new);
+    let mut all: Vec<(char, &str)> = diff
+        .iter_all_changes()
+        .map(|change| {
             let sign = match change.tag() {
                 ChangeTag::Insert => '+',
                 ChangeTag::Delete => '-',
                 ChangeTag::Equal => ' ',
             };
-            lines.push(Line::Diff { sign, text: change.value().trim_end_matches('\n').to_owned() });
+            (sign, change.value())
+        })
+        .collect();
+    slide(&mut all);
+    let mut lines = Vec::new();
+    let mut end = 0;
+    for (start, stop) in hunks(&all) {
+        if start > end {
+            lines.push(Line::Diff { sign: ' ', text: format!("⋮{}", place(&all, start)) });
         }
+        let shown = all.get(start..stop).unwrap_or_default();
+        lines.extend(shown.iter().map(|(sign, line)| Line::Diff { sign: *sign, text: (*line).to_owned() }));
+        end = stop;
     }
     lines
 }
 
-/// Which statement a line of the old document is in, where its head stands above the lines that are shown.
-fn place(lines: &[&str], start: usize) -> String {
+/// Moves blocks that came or went so that they begin where a statement begins: of two equal readings the one that people
+/// see.
+fn slide(lines: &mut [(char, &str)]) {
+    let mut at = 0;
+    while at < lines.len() {
+        let sign = sign_at(lines, at);
+        let end = (at..lines.len()).find(|n| sign_at(lines, *n) != sign).unwrap_or(lines.len());
+        let (mut start, mut last) = (at, end - 1);
+        let begins = |line: usize| lines.get(line).is_some_and(|(_, text)| text.trim() == "{");
+        while sign != ' '
+            && !begins(start)
+            && start > 0
+            && sign_at(lines, start - 1) == ' '
+            && lines.get(start - 1).map(|(_, text)| text) == lines.get(last).map(|(_, text)| text)
+        {
+            (start, last) = (start - 1, last - 1);
+        }
+        if begins(start) && start < at {
+            for (n, line) in lines.iter_mut().enumerate().take(end).skip(start) {
+                line.0 = if n <= last { sign } else { ' ' };
+            }
+        }
+        at = end;
+    }
+}
+
+fn sign_at(lines: &[(char, &str)], at: usize) -> char {
+    lines.get(at).map_or(' ', |(sign, _)| *sign)
+}
+
+/// The ranges of lines to show.
+fn hunks(lines: &[(char, &str)]) -> Vec<(usize, usize)> {
+    let mut hunks: Vec<(usize, usize)> = Vec::new();
+    for (at, _) in lines.iter().enumerate().filter(|(_, (sign, _))| *sign != ' ') {
+        let (start, stop) = (at.saturating_sub(CONTEXT), (at + CONTEXT + 1).min(lines.len()));
+        match hunks.last_mut() {
+            // What would hide a line or two is shown instead.
+            Some(last) if start <= last.1 + 2 => last.1 = stop,
+            _ => hunks.push((if start <= 2 { 0 } else { start }, stop)),
+        }
+    }
+    hunks
+}
+
+/// Which statement the first change behind `start` is in, where the statement's head stands above what is shown.
+fn place(lines: &[(char, &str)], start: usize) -> String {
     let begins = |line: &str, name: &str| line.trim_start().starts_with(name);
-    let above = lines.get(..start).unwrap_or_default();
-    // The statement's first element is `Sid`, or `Effect` where it has none.
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let changed = (start..lines.len()).find(|at| sign_at(lines, *at) != ' ').unwrap_or(start);
+    let above: Vec<&str> = lines.iter().take(changed).map(|(_, line)| *line).collect();
+    // A statement's first element is `Sid`, or `Effect` where it has none.
     let Some(effect) = above.iter().rposition(|line| begins(line, "\"Effect\":")) else {
         return String::new();
     };
-    // The next statement, or the end of the list, begins behind it.
-    let indent = |line: &str| line.len() - line.trim_start().len();
     let depth = above.get(effect).map_or(0, |line| indent(line));
-    if above.iter().skip(effect + 1).any(|line| indent(line) < depth) {
+    let left = lines.iter().take(changed + 1).skip(effect + 1).any(|(_, line)| indent(line) < depth);
+    if effect >= start || left {
         return String::new();
     }
     let sid = effect.checked_sub(1).and_then(|at| above.get(at)).filter(|line| begins(line, "\"Sid\":"));
     let head = sid.into_iter().chain(above.get(effect));
-    head.fold(String::new(), |text, line| format!("{text} {}", line.trim().trim_end_matches(',')))
+    let text: Vec<&str> = head.map(|line| line.trim().trim_end_matches(',')).collect();
+    format!(" {}", text.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use byob_policy::Document;
+    use serde_json::json;
+
+    use super::*;
+
+    fn policy(sids: &[&str]) -> Policy {
+        let statements: Vec<Value> = sids
+            .iter()
+            .map(|sid| json!({ "Sid": sid, "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*" }))
+            .collect();
+        Policy { document: Document::from_value(&json!({ "Statement": statements })).unwrap() }
+    }
+
+    /// The lines of one side, as a diff without its context would say them.
+    fn side(lines: &[(char, &str)], without: char) -> Vec<String> {
+        lines.iter().filter(|(sign, _)| *sign != without).map(|(_, line)| (*line).to_owned()).collect()
+    }
+
+    #[test]
+    fn sliding_moves_signs_and_changes_neither_side() {
+        for sign in ['+', '-'] {
+            let before =
+                [(' ', "["), (' ', "{"), (sign, "a"), (sign, "},"), (sign, "{"), (' ', "b"), (' ', "}")];
+            let mut after = before;
+            slide(&mut after);
+            assert_eq!(
+                after.map(|(sign, _)| sign).iter().collect::<String>(),
+                format!(" {sign}{sign}{sign}   ")
+            );
+            assert_eq!(side(&after, '+'), side(&before, '+'));
+            assert_eq!(side(&after, '-'), side(&before, '-'));
+        }
+        // What cannot begin a statement stays where it is.
+        let mut list = [(' ', "x,"), ('+', "y,"), ('+', "x,"), (' ', "z")];
+        slide(&mut list);
+        assert_eq!(list.map(|(sign, _)| sign), [' ', '+', '+', ' ']);
+    }
+
+    #[test]
+    fn every_changed_line_is_shown_however_many() {
+        let names: Vec<String> = (0..200).map(|n| format!("S{n:03}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let lines = diff(Some(&policy(&["S000"])), Some(&policy(&names)));
+        let added = lines.iter().filter(|line| matches!(line, Line::Diff { sign: '+', .. })).count();
+        assert!(added >= 199 * 7, "{added}");
+    }
+
+    #[test]
+    fn the_difference_names_statements_and_counts_those_without_a_name() {
+        assert_eq!(difference(Some(&policy(&["A", "B"])), Some(&policy(&["B", "C"]))), "adds C; removes A");
+        assert_eq!(difference(None, Some(&policy(&["A"]))), "adds A");
+        assert_eq!(difference(Some(&policy(&["A"])), Some(&policy(&["A"]))), "changes the document");
+        let unnamed = json!({ "Statement": [
+            { "Effect": "Allow", "Principal": "*", "Action": "s3:a", "Resource": "*" },
+            { "Effect": "Allow", "Principal": "*", "Action": "s3:b", "Resource": "*" },
+        ] });
+        let unnamed = Policy { document: Document::from_value(&unnamed).unwrap() };
+        assert_eq!(difference(Some(&unnamed), None), "removes 2 × (no Sid)");
+    }
 }

@@ -106,7 +106,7 @@ fn encryption(encryption: &Encryption) -> String {
         Some(KeyRef::Arn(arn)) => parts.push(word(arn)),
         Some(KeyRef::Managed { arn_of }) => parts.push(format!("{arn_of} (arn known after apply)")),
         None if encryption.algorithm.as_str().starts_with("aws:kms") => {
-            parts.push("AWS's own key aws/s3".into())
+            parts.push("AWS's own key aws/s3".into());
         }
         None => {}
     }

@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::terminal;
 
+/// What stands above a statement to paste.
+const GIVE: &str = "give the caller this statement, in an IAM policy of its own:";
+
 /// An aspect that may not be read cannot be compared: all such rights, in one statement.
 pub(crate) fn refuse_unread(live: &Live) -> Result<(), Failure> {
     let buckets = live.buckets.values().filter_map(|b| match b {
@@ -41,9 +44,13 @@ pub(crate) fn refuse_unread(live: &Live) -> Result<(), Failure> {
     let resources: BTreeSet<&str> = live.refused.iter().map(|r| r.resource.as_str()).collect();
     let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
     let text = serde_json::to_string_pretty(&statement).unwrap_or_default();
-    let mut help = vec!["give the caller this statement:".to_owned()];
-    help.extend(text.lines().map(str::to_owned));
-    Err(Failure::Said { message: "AWS refused reads that a comparison needs".into(), details, help, code: 1 })
+    Err(Failure::Said {
+        message: "AWS refused reads that a comparison needs".into(),
+        details,
+        help: vec![GIVE.to_owned()],
+        paste: text,
+        code: 1,
+    })
 }
 
 /// The checks before the first write.
@@ -83,15 +90,14 @@ async fn rights(session: &Session, plan: &Plan) -> Result<(), Failure> {
             let resources: BTreeSet<&str> = denied.iter().map(|d| d.resource.as_str()).collect();
             let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
             let text = serde_json::to_string_pretty(&statement).unwrap_or_default();
-            let mut help = vec!["give the caller this statement:".to_owned()];
-            help.extend(text.lines().map(str::to_owned));
             Err(Failure::Said {
                 message: format!(
                     "{} lacks rights that the steps need; nothing was written",
                     session.caller.arn
                 ),
                 details,
-                help,
+                help: vec![GIVE.to_owned()],
+                paste: text,
                 code: 1,
             })
         }

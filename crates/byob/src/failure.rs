@@ -60,6 +60,8 @@ pub(crate) enum Failure {
         details: Vec<String>,
         /// What to do.
         help: Vec<String>,
+        /// Text to paste elsewhere, printed as it is behind the help.
+        paste: String,
         /// 1 or 2.
         code: u8,
     },
@@ -77,14 +79,21 @@ impl From<ApplyError> for Failure {
 impl Failure {
     /// A sentence with one help line, exit code 1.
     pub(crate) fn said(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self::Said { message: message.into(), details: Vec::new(), help: vec![help.into()], code: 1 }
+        Self::Said {
+            message: message.into(),
+            details: Vec::new(),
+            help: vec![help.into()],
+            paste: String::new(),
+            code: 1,
+        }
     }
 
     /// Prints it and gives the exit code.
     pub(crate) fn report(self, global: &Global) -> ExitCode {
         let style = terminal::talk_style(global);
         let message = self.to_string();
-        let (details, help, code) = match self {
+        let mut pasted = String::new();
+        let (mut details, help, code) = match self {
             Self::Diagnostics { file, text, diagnostics } => {
                 let text =
                     byob_render::diagnostic::render(&file, &text, &diagnostics, style.color, style.width);
@@ -114,10 +123,20 @@ impl Failure {
             }
             Self::Cloud(error) => (Vec::new(), error.help, 1),
             Self::Store(error) => (Vec::new(), error.help().into_iter().collect(), 1),
-            Self::Said { details, help, code, .. } => (details, help, code),
+            Self::Said { details, help, paste, code, .. } => {
+                pasted = paste;
+                (details, help, code)
+            }
             Self::Sandbox(_) | Self::File { .. } => (Vec::new(), Vec::new(), 1),
         };
-        terminal::say(byob_render::error_text(&message, &details, &help, &style).trim_end());
+        // The first line says what, the others say more.
+        let mut lines = message.lines();
+        let first = lines.next().unwrap_or_default().to_owned();
+        details.splice(0..0, lines.map(|line| line.trim().to_owned()));
+        terminal::say(byob_render::error_text(&first, &details, &help, &style).trim_end());
+        if !pasted.is_empty() {
+            terminal::say(&pasted);
+        }
         ExitCode::from(code)
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
@@ -57,16 +58,29 @@ fn source(source: Source, say: Say) -> (Source, SharedCredentialsProvider) {
 
 fn cloud(fake: &Fake, places: Places, sources: Vec<(Source, SharedCredentialsProvider)>) -> AwsCloud {
     let chain = Arc::new(Chain::new(places, sources));
-    let config = SdkConfig::builder()
+    AwsCloud::new(config(fake, &chain), Endpoint::Aws, "us-east-1".into(), Some(chain), 4)
+}
+
+fn config(fake: &Fake, chain: &Arc<Chain>) -> SdkConfig {
+    SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Shared(Arc::clone(&chain))))
+        .credentials_provider(SharedCredentialsProvider::new(Shared(Arc::clone(chain))))
         .identity_cache(aws_config::identity::IdentityCache::lazy().build())
         .http_client(fake.http_client())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SystemTimeSource::new())
-        .build();
-    AwsCloud::new(config, Endpoint::Aws, "us-east-1".into(), Some(chain), 4)
+        .build()
+}
+
+/// With a role on top of those sources.
+async fn role_refusal(fake: &Fake, sources: Vec<(Source, SharedCredentialsProvider)>) -> CloudError {
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/byob");
+    let chain = Arc::new(Chain::new(Places { role_arn: Some(role.clone()), ..places() }, sources));
+    let config = config(fake, &chain);
+    let provider = AssumeRoleProvider::builder(role).configure(&config).build().await;
+    let config = config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+    AwsCloud::new(config, Endpoint::Aws, "us-east-1".into(), Some(chain), 4).caller().await.unwrap_err()
 }
 
 async fn refusal(places: Places, sources: Vec<(Source, SharedCredentialsProvider)>) -> CloudError {
@@ -180,4 +194,24 @@ async fn the_caller_is_asked_once_and_its_answer_sets_the_clock() {
 async fn no_secret_is_shown_by_debug() {
     let cloud = Fake::new().cloud().await;
     assert!(!format!("{cloud:?}").contains("secret"));
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed_is_told_from_credentials_that_are_not_there() {
+    let fake = Fake::new().on("AssumeRole", Answer::query_error(403, "AccessDenied"));
+    let error = role_refusal(&fake, vec![(Source::Environment, credentials())]).await;
+    assert_eq!(error.kind, ErrorKind::AccessDenied);
+    assert_eq!(
+        error.to_string(),
+        "AWS refused AssumeRole on arn:aws:iam::123456789012:role/byob: AccessDenied \"said\" (request REQ1)"
+    );
+    assert!(error.help[0].contains("trust policy"), "{:?}", error.help);
+
+    let error = role_refusal(&Fake::new(), vec![source(Source::Environment, none)]).await;
+    assert_eq!(error.message, "no AWS credentials\n  looked in: environment");
+
+    let fake = Fake::new().on("AssumeRole", Answer::lost());
+    let error = role_refusal(&fake, vec![(Source::Environment, credentials())]).await;
+    assert_eq!(error.kind, ErrorKind::Network);
+    assert!(error.message.starts_with("AWS, asked to assume arn:"), "{}", error.message);
 }

@@ -5,5 +5,4 @@ mod permission;
 mod read_bucket;
 mod read_key;
 mod sandbox;
-mod try_it;
 mod write;

@@ -299,3 +299,22 @@ async fn reads_are_repeated_where_aws_asks_for_it() {
     facts(&fake, wanted(&[Kind::Cors])).await;
     assert_eq!(fake.asked("GET cors").len(), 2);
 }
+
+#[tokio::test]
+async fn answers_of_other_stores_that_the_sdk_cannot_read_are_understood() {
+    let root = |inside: &str| {
+        Answer::ok(format!(
+            r#"<GetBucketVersioningResponse xmlns="x">{inside}</GetBucketVersioningResponse>"#
+        ))
+    };
+    let fake = bare()
+        .on("GET versioning", root("<Status>Enabled</Status>"))
+        .on("GET abac", Answer::ok("<ListBucketResult/>"));
+    let found = facts(&fake, wanted(&[])).await;
+    assert!(found.versioning_enabled && !found.abac && !found.mfa_delete);
+    let fake = bare().on("GET versioning", root(""));
+    assert!(!facts(&fake, wanted(&[])).await.versioning_enabled);
+    let fake = bare().on("GET versioning", Answer::ok("<html/>"));
+    let error = read(&fake, wanted(&[])).await.unwrap_err();
+    assert_eq!((error.kind, error.status), (ErrorKind::Network, Some(200)));
+}

@@ -11,9 +11,9 @@ use crate::config::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::kind::{
-    Algorithm, Attributes, BYOB_ADDRESS, BYOB_STACK, Bucket, Cors, Encryption, Filter, Lifecycle,
+    Algorithm, Attributes, BYOB_ADDRESS, BYOB_STACK, Bucket, Cors, Encryption, Filter, KeyFormat, Lifecycle,
     LifecycleRule, Logging, NoncurrentExpiration, OUR_CORS_RULE, OUR_RULE_PREFIX, Ownership, Policy,
-    PublicAccessBlock, Purpose, SseC, Tags, Versioning,
+    PublicAccessBlock, Purpose, SseC, Tags, Transition, Versioning,
 };
 
 pub(super) fn desired(
@@ -61,7 +61,7 @@ pub(super) fn desired(
             Attributes::Logging(Logging {
                 target_bucket: target,
                 target_prefix: logging.target_prefix.clone(),
-                key_format: logging.key_format,
+                key_format: logging.key_format.filter(|format| *format != KeyFormat::Simple),
             }),
         );
     }
@@ -177,7 +177,12 @@ fn lifecycle(table: &BucketTable, created: bool) -> Option<Lifecycle> {
     }
     for written in &table.lifecycle {
         let id = if created { written.id.clone() } else { format!("{OUR_RULE_PREFIX}{}", written.id) };
-        rules.push(LifecycleRule { id, ..written.clone() });
+        let mut rule = LifecycleRule { id, ..written.clone() };
+        // AWS keeps no order of moves; live ones are read in this order too.
+        let by_time = |t: &Transition| (t.days, t.date.clone(), t.storage_class.clone());
+        rule.transitions.sort_by_key(by_time);
+        rule.noncurrent_version_transitions.sort_by_key(|t| (t.days, t.storage_class.clone()));
+        rules.push(rule);
     }
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     (created || !rules.is_empty()).then_some(Lifecycle { rules, exclusive: created })

@@ -165,6 +165,8 @@ async fn locked(
     stop.or(wait_for_keys(&session.cloud, &session.clock, session.pace, &recorded, wait, &mut waiting))
         .await??;
     let Planned { plan, live, .. } = stop.or(planner.make(&recorded, session.settle)).await??;
+    // What was waited for in vain was never made.
+    recorded.intents.retain(|intent| byob_plan::recovery::exists(intent, &live));
     let header = header(session, &record, mode, Some(&live));
     let style = terminal::style(global, false);
 
@@ -272,6 +274,7 @@ fn stale(digest: &str, plan: &Plan, steps: &[String]) -> Failure {
         message: format!("the plan is not the one that was approved ({digest}); nothing was written"),
         details,
         help: vec![format!("review what is printed above; then byob apply --approve {}", plan.digest)],
+        paste: String::new(),
         code: 2,
     }
 }
@@ -285,7 +288,6 @@ async fn nothing_to_do(
 ) -> Result<ExitCode, Failure> {
     let before = recorded.clone();
     bring_up_to_date(recorded, &plan.record);
-    recorded.intents.clear();
     if let Some(approval) = &mut recorded.approval {
         approval.finished = true;
     }

@@ -1,0 +1,89 @@
+//! What a crashed run left behind. A creation whose table is still there is adopted (by `bucket` and `key`); one that no
+//! table describes any more is completed in memory, as if it had been recorded, so that it is deleted and not orphaned.
+
+use byob_model::address::{Kind, RootKind};
+use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Key, Purpose};
+use byob_model::live::{Live, LiveBucket, LiveKey};
+use byob_model::recorded::{Intent, Recorded, RecordedResource};
+
+use byob_model::desired::Desired;
+
+/// The record, with what open intents made and no desired root claims.
+pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> Recorded {
+    let mut completed = recorded.clone();
+    for intent in &recorded.intents {
+        let Some((identity, attributes)) = made(intent, live) else { continue };
+        let address = intent.address.address();
+        let known = recorded.roots().any(|(_, r)| r.identity == identity);
+        let wanted = desired.roots.get(&intent.address).is_some_and(|root| match intent.address.kind {
+            RootKind::Bucket => root.name == identity,
+            RootKind::Key => root.region == intent.region,
+        });
+        let named = desired.roots.values().any(|root| root.name == identity);
+        if known || wanted || named || recorded.resources.contains_key(&address) {
+            continue;
+        }
+        completed.resources.insert(
+            address,
+            RecordedResource {
+                kind: match intent.address.kind {
+                    RootKind::Bucket => Kind::Bucket,
+                    RootKind::Key => Kind::Key,
+                },
+                account_id: intent.account_id.clone(),
+                region: intent.region.clone(),
+                identity,
+                attributes: attributes.to_value(),
+                created: true,
+                name_prefix: None,
+                keys_used: std::collections::BTreeSet::new(),
+                versioning_seen: false,
+            },
+        );
+    }
+    completed
+}
+
+/// Whether AWS has what an intent was to make, as far as it can be proved.
+#[must_use]
+pub fn exists(intent: &Intent, live: &Live) -> bool {
+    made(intent, live).is_some()
+}
+
+fn made(intent: &Intent, live: &Live) -> Option<(String, Attributes)> {
+    match intent.address.kind {
+        RootKind::Key => {
+            let arn = live.key_intents.get(&intent.id)?;
+            let Some(LiveKey::Exists(facts)) = live.keys.get(arn) else { return None };
+            if facts.state == byob_model::kind::KeyState::PendingDeletion {
+                return None;
+            }
+            let key = Key {
+                description: facts.description.clone(),
+                state: facts.state.clone(),
+                deletion_window_days: 30,
+                // It was never used: nothing was encrypted under it.
+                protect: false,
+            };
+            Some((arn.clone(), Attributes::Key(key)))
+        }
+        RootKind::Bucket => {
+            let name = intent.name.as_ref()?;
+            let Some(LiveBucket::Exists(facts)) = live.buckets.get(name) else { return None };
+            let bare =
+                facts.tags.is_empty() && facts.has_policy == Some(false) && facts.holds_data == Some(false);
+            if !bare && facts.tags.get(BYOB_INTENT) != Some(&intent.id.to_string()) {
+                return None;
+            }
+            let bucket = Bucket {
+                name: name.clone(),
+                region: facts.region.clone(),
+                purpose: Purpose::Storage,
+                // Without `force_destroy` it goes only while it is empty.
+                protect: false,
+                force_destroy: false,
+            };
+            Some((name.clone(), Attributes::Bucket(bucket)))
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The three-way comparison against a small world in memory: configuration text goes in, plans come out, and applying
+//! them to the world must lead to a plan with nothing in it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "test code that builds worlds; a panic is a failed test wherever it stands"
+)]
+
+mod approvals;
+mod converge;
+mod digests;
+mod drift;
+mod order;
+mod refusals;
+mod renames;
+mod scene;
+mod selecting;
+mod table;
+mod taking_out;
+mod world;
