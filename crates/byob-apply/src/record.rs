@@ -1,12 +1,31 @@
-//! What a finished step does to the record: symbolic keys and identities filled in with what the creations answered.
+//! What a finished step does to the record: symbolic keys and identities filled in with what the creations answered. And
+//! what needs no step: a record that is brought up to date.
 
 use std::collections::BTreeMap;
 
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::recorded::{Recorded, RecordedResource};
-use byob_plan::plan::RecordChange;
+use byob_plan::plan::{Plan, RecordChange};
 use byob_state::Entry;
 use serde_json::Value;
+
+/// Everything is done and read back: the record is brought up to date with what needed no step, roots that are recorded
+/// need their intents no more, and the approval is finished.
+pub fn finish(recorded: &mut Recorded, last: &Plan) {
+    let arns = arns(recorded);
+    apply(recorded, &last.record, &arns);
+    let resources = &recorded.resources;
+    recorded.intents.retain(|intent| !resources.contains_key(&intent.address.address()));
+    if let Some(approval) = &mut recorded.approval {
+        approval.finished = true;
+    }
+}
+
+/// The recorded keys.
+pub(crate) fn arns(recorded: &Recorded) -> BTreeMap<RootAddress, String> {
+    let keys = recorded.roots().filter(|(address, _)| address.kind == RootKind::Key);
+    keys.map(|(address, r)| (address, r.identity.clone())).collect()
+}
 
 /// Applies changes to the record in memory and returns them as journal entries.
 pub(crate) fn apply(

@@ -1,22 +1,25 @@
 //! The graph of an apply: what is ready runs, one bucket's steps in order, different roots side by side; a failure stops
-//! what depends on it and nothing else. The record is journalled as steps finish and saved twice, whatever their number.
+//! what depends on it and nothing else. The record is journalled as steps finish, and saved once before the first and
+//! once, by the caller, after the last, whatever their number.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use byob_model::address::{Address, RootAddress, RootKind};
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Operation, Target};
 use byob_model::kind::Attributes;
 use byob_model::recorded::{Intent, Recorded};
-use byob_plan::approval;
+use byob_plan::approval::{self, Standing};
 use byob_plan::event::Event;
 use byob_plan::plan::{Action, Plan, Step};
-use byob_state::{Entry, Store};
+use byob_state::{Entry, Store, StoreError};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use uuid::Uuid;
 
 use crate::cloud::{Clock, Cloud};
 use crate::error::{ApplyError, StepError};
 use crate::pace::Pace;
+use crate::readback;
 use crate::record;
 use crate::step::StepContext;
 
@@ -33,6 +36,8 @@ pub struct Run<'a, C, S, K> {
     pub clock: &'a K,
     /// Waits.
     pub pace: Pace,
+    /// How long a policy that is not as planned is read again, shortly after a write, before it is called changed.
+    pub settle: Duration,
     /// Whether somebody asked to stop: running calls are finished, nothing new is started.
     pub interrupted: &'a dyn Fn() -> bool,
     /// Where events go.
@@ -54,6 +59,9 @@ pub struct Report {
     pub not_started: Vec<String>,
     /// Somebody asked to stop.
     pub interrupted: bool,
+    /// The journal could not be written, and nothing new was started after that. The record in memory knows everything
+    /// that was done: saving it makes good for it.
+    pub unrecorded: Option<StoreError>,
 }
 
 /// A step that failed, and why.
@@ -73,7 +81,8 @@ impl Report {
     /// Whether everything was done.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.failed.is_empty() && self.not_started.is_empty() && !self.interrupted
+        let untroubled = !self.interrupted && self.unrecorded.is_none();
+        self.failed.is_empty() && self.not_started.is_empty() && untroubled
     }
 
     /// Whether a policy had changed since it was planned: the approval is stale.
@@ -83,34 +92,40 @@ impl Report {
     }
 }
 
+/// Whether applying this plan is the recorded, unfinished approval going on, whoever asks for it.
+#[must_use]
+pub fn goes_on(plan: &Plan, recorded: &Recorded) -> bool {
+    recorded.approval.as_ref().filter(|open| !open.finished).is_some_and(|open| {
+        matches!(approval::standing(plan, &open.digest, Some(open)), Standing::Approved | Standing::Resumed)
+    })
+}
+
 impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
     /// Runs the steps. The record in memory is then as journalled; the caller reads back and saves it.
     ///
     /// # Errors
-    /// The record could not be saved or journalled; steps that were done by then are named in the journal or found
-    /// again by the next run.
+    /// The record could not be saved before the first write: nothing was written.
     pub async fn steps(&self, plan: &Plan, recorded: &mut Recorded) -> Result<Report, ApplyError> {
+        let recent = readback::recent(recorded, self.clock.now());
+        let settle = if recent { self.settle } else { Duration::ZERO };
         self.open(plan, recorded).await?;
         let mut graph = Graph::new(plan);
-        let mut arns: BTreeMap<RootAddress, String> = recorded
-            .roots()
-            .filter(|(address, _)| address.kind == RootKind::Key)
-            .map(|(address, r)| (address, r.identity.clone()))
-            .collect();
+        let mut arns = record::arns(recorded);
         // A key that is made again has no ARN until it is.
         for step in plan.steps.iter().filter(|s| s.kind.is_root() && s.action == Action::Create) {
             arns.remove(&step.address.root());
         }
         let mut report = Report::default();
         let mut running = FuturesUnordered::new();
+        let mut entries = Vec::new();
         loop {
             report.interrupted |= (self.interrupted)();
-            if !report.interrupted {
+            if !report.interrupted && report.unrecorded.is_none() {
                 while running.len() < ROOTS_AT_ONCE {
                     let Some(index) = graph.next() else { break };
                     let step = &plan.steps[index];
                     (self.emit)(Event::Started { step: step.id.clone(), address: step.address.clone() });
-                    let context = self.context(plan, step, recorded, &arns);
+                    let context = self.context(plan, step, recorded, &arns, settle);
                     running.push(async move { (index, context.perform(step).await) });
                 }
             }
@@ -120,7 +135,6 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             while let Some(Some(more)) = futures_util::FutureExt::now_or_never(running.next()) {
                 finished.push(more);
             }
-            let mut entries = Vec::new();
             for (index, outcome) in finished {
                 let step = &plan.steps[index];
                 match outcome {
@@ -129,7 +143,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                             arns.insert(step.address.root(), arn);
                         }
                         entries.extend(record::apply(recorded, &step.record, &arns));
-                        entries.extend(intent_done(recorded, step));
+                        entries.extend(intent_done(recorded, plan, step));
                         graph.done(index);
                         report.done.push(step.id.clone());
                         (self.emit)(Event::Done { step: step.id.clone(), address: step.address.clone() });
@@ -151,7 +165,14 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             }
             recorded.written_at = Some(self.clock.now());
             entries.push(Entry::Written { at: self.clock.now() });
-            self.store.journal(&entries).await?;
+            // What was running when the journal failed is finished, and tried to be journalled with it.
+            match self.store.journal(&entries).await {
+                Ok(()) => {
+                    entries.clear();
+                    report.unrecorded = None;
+                }
+                Err(error) => report.unrecorded = Some(error),
+            }
         }
         for index in graph.not_started() {
             let step = &plan.steps[index];
@@ -166,8 +187,31 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         if recorded.lineage.is_none() {
             recorded.lineage = Some((self.new_id)());
         }
+        // What needs no step may not wait for a run that ends well: a key that a bucket uses by now, above all.
+        let arns = record::arns(recorded);
+        record::apply(recorded, &plan.record, &arns);
+        self.open_intents(plan, recorded);
         if !self.resumed {
             recorded.approval = Some(approval::open(plan));
+        }
+        // From now on something may have been written, whatever becomes of this run.
+        recorded.written_at = Some(self.clock.now());
+        self.store.save(recorded).await?;
+        Ok(())
+    }
+
+    /// The intents of everything that is to be created, and those of an earlier run that are still needed.
+    fn open_intents(&self, plan: &Plan, recorded: &mut Recorded) {
+        // A bucket may have another address than when it was made: what is adopted takes its intent along.
+        for step in plan.steps.iter().filter(|s| s.action == Action::Adopt && s.kind == Kind::Bucket) {
+            let name = match &step.after {
+                Some(Attributes::Bucket(bucket)) => Some(&bucket.name),
+                _ => None,
+            };
+            for intent in recorded.intents.iter_mut().filter(|i| i.name.is_some() && i.name.as_ref() == name)
+            {
+                intent.address = step.address.root();
+            }
         }
         let at = self.cloud.cloud_time().unwrap_or_else(|| self.clock.now());
         let mut intents = Vec::new();
@@ -196,14 +240,13 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                 });
             }
         }
-        // What an earlier run began stays known until it is recorded, adopted or deleted; a key that is made anew takes
-        // the place of one that was waited for in vain.
+        // What an earlier run began stays known until it is recorded (and its tags with it), adopted or deleted; a key
+        // that is made anew takes the place of one that was waited for in vain.
         let anew: BTreeSet<RootAddress> = intents.iter().map(|i| i.address.clone()).collect();
-        let kept = recorded.intents.iter().filter(|i| !anew.contains(&i.address)).cloned();
+        let done = |i: &Intent| recorded.root(&i.address).is_some() && !tags_to_come(plan, &i.address);
+        let kept = recorded.intents.iter().filter(|i| !anew.contains(&i.address) && !done(i)).cloned();
         intents.extend(kept.collect::<Vec<_>>());
         recorded.intents = intents;
-        self.store.save(recorded).await?;
-        Ok(())
     }
 
     fn context<'b>(
@@ -212,6 +255,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         step: &Step,
         recorded: &Recorded,
         arns: &BTreeMap<RootAddress, String>,
+        settle: Duration,
     ) -> StepContext<'b, C, K> {
         let root = step.address.root();
         let made = plan.steps.iter().any(|s| s.address == root.address() && s.action == Action::Create);
@@ -226,28 +270,29 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             clock: self.clock,
             pace: self.pace,
             lineage: recorded.lineage.unwrap_or_default(),
-            intent: self.intent_of(plan, recorded, &root),
+            intent: recorded.intents.iter().find(|i| i.address == root).cloned(),
             created: made || recorded.root(&root).is_some_and(|r| r.created),
-            fresh: made,
+            settle,
             arns: arns.clone(),
             known_policies,
+            interrupted: self.interrupted,
             emit: self.emit,
         }
     }
+}
 
-    /// The intent of a root: open, or closed a moment ago when the root was recorded (its tags still need it).
-    fn intent_of(&self, _plan: &Plan, recorded: &Recorded, root: &RootAddress) -> Option<Intent> {
-        recorded.intents.iter().find(|i| i.address == *root).cloned()
-    }
+/// Whether a plan still writes a bucket's tags.
+fn tags_to_come(plan: &Plan, root: &RootAddress) -> bool {
+    plan.steps.iter().any(|s| s.kind == Kind::BucketTags && s.address.root() == *root && !s.calls.is_empty())
 }
 
 /// A root that is recorded needs its intent no more, but for the tags that still have to carry it.
-fn intent_done(recorded: &mut Recorded, step: &Step) -> Vec<Entry> {
+fn intent_done(recorded: &mut Recorded, plan: &Plan, step: &Step) -> Vec<Entry> {
     let root = step.address.root();
-    let by_tags = root.kind == RootKind::Bucket && step.kind == byob_model::Kind::BucketTags;
-    let by_key = root.kind == RootKind::Key && step.kind.is_root();
+    let by_tags = step.kind == Kind::BucketTags;
+    let by_itself = step.kind.is_root() && (root.kind == RootKind::Key || !tags_to_come(plan, &root));
     let gone = step.kind.is_root() && matches!(step.action, Action::Delete | Action::Forget);
-    if !(by_tags || by_key || gone) {
+    if !(by_tags || by_itself || gone) {
         return Vec::new();
     }
     let done: Vec<Uuid> = recorded.intents.iter().filter(|i| i.address == root).map(|i| i.id).collect();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use byob_model::address::{Address, Kind, RootAddress};
 use byob_model::call::{Call, Operation, Payload, Target};
-use byob_model::kind::{Attributes, BYOB_INTENT, BYOB_LINEAGE, Encryption, KeyRef};
-use byob_model::live::{BucketFacts, LiveAspect, LiveBucket, Wanted, WantedBucket};
+use byob_model::kind::{Attributes, BYOB_INTENT, BYOB_LINEAGE, Encryption, KeyRef, KeyState, Policy};
+use byob_model::live::{BucketFacts, LiveAspect, LiveBucket, LiveKey, Wanted, WantedBucket, WantedKey};
 use byob_model::recorded::Intent;
 use byob_plan::event::Event;
 use byob_plan::plan::{Action, Step};
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::cloud::{Clock, Cloud, CloudError, Done, ErrorKind};
 use crate::error::StepError;
 use crate::pace::Pace;
+use crate::readback::read_in_run;
 
 /// What a step needs beside itself, as it was when the step began.
 pub(crate) struct StepContext<'a, C, K> {
@@ -26,12 +27,14 @@ pub(crate) struct StepContext<'a, C, K> {
     pub intent: Option<Intent>,
     /// Whether byob created this root (or is creating it): then its tags carry the proof.
     pub created: bool,
-    /// The root was made in this very run: what AWS does not know yet, it will know soon.
-    pub fresh: bool,
+    /// How long a policy that is not as planned is read again before it is called changed.
+    pub settle: Duration,
     /// ARNs of the keys of this configuration.
     pub arns: BTreeMap<RootAddress, String>,
     /// Live policies that may be overwritten besides the planned one: the recorded and the approved forms.
     pub known_policies: Vec<Attributes>,
+    /// Whether somebody asked to stop: what runs is finished, and not tried again.
+    pub interrupted: &'a dyn Fn() -> bool,
     pub emit: &'a dyn Fn(Event),
 }
 
@@ -39,17 +42,20 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
     /// Makes the step's calls. Returns the ARN of a key it created.
     pub(crate) async fn perform(&self, step: &Step) -> Result<Option<String>, StepError> {
         let mut arn = None;
+        // An earlier run may have deleted it, and the plan been made from a stale answer.
+        if step.action == Action::Delete
+            && step.kind == Kind::Bucket
+            && let Some(call) = step.calls.first()
+            && self.is_gone(call).await?
+        {
+            return Ok(None);
+        }
         for call in &step.calls {
             let call = self.complete(call)?;
             let done = match call.operation {
                 Operation::CreateBucket => self.create_bucket(step, &call).await?,
                 Operation::CreateKey => self.create_key(step, &call).await?,
-                Operation::PutBucketPolicy | Operation::DeleteBucketPolicy => {
-                    if !self.fresh && step.action != Action::Delete {
-                        self.check_policy(step, &call).await?;
-                    }
-                    self.tried(step, &call).await?
-                }
+                Operation::DeleteBucket => self.delete_bucket(step, &call).await?,
                 _ => self.tried(step, &call).await?,
             };
             arn = done.key_arn.or(arn);
@@ -110,24 +116,137 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         let began = self.clock.elapsed();
         let mut tries: u32 = 0;
         loop {
+            if matches!(call.operation, Operation::PutBucketPolicy | Operation::DeleteBucketPolicy) {
+                self.check_policy(step, call).await?;
+            }
             let error = match self.cloud.perform(call).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
+            if self.is_done(call, &error).await? {
+                return Ok(Done::default());
+            }
             tries += 1;
             let spent = self.clock.elapsed().saturating_sub(began);
-            let wait = self.pace.wait(tries);
-            match self.patience(call, &error) {
-                Some(limit) if spent + wait <= limit => {
-                    (self.emit)(Event::Retrying {
-                        step: step.id.clone(),
-                        address: step.address.clone(),
-                        why: error.to_string(),
-                    });
-                    self.clock.sleep(wait).await;
-                }
-                _ => return Err(StepError::Cloud { tried: tried_for(tries, spent, &error), error }),
+            self.again(step, tries, spent, self.patience(call, &error), error).await?;
+        }
+    }
+
+    /// Waits for the next try; an error where there is none. `limit`: how long the answer is worth trying again.
+    async fn again(
+        &self,
+        step: &Step,
+        tries: u32,
+        spent: Duration,
+        limit: Option<Duration>,
+        error: CloudError,
+    ) -> Result<(), StepError> {
+        let wait = self.pace.wait(tries);
+        if limit.is_none_or(|limit| spent + wait > limit) || (self.interrupted)() {
+            return Err(StepError::Cloud { tried: tried_for(tries, spent, &error), error });
+        }
+        (self.emit)(Event::Retrying {
+            step: step.id.clone(),
+            address: step.address.clone(),
+            why: error.to_string(),
+        });
+        self.clock.sleep(wait).await;
+        Ok(())
+    }
+
+    /// Whether an answer that is no success says that what was asked for is so: after a lost answer the second call finds
+    /// the effect of the first.
+    async fn is_done(&self, call: &Call, error: &CloudError) -> Result<bool, CloudError> {
+        Ok(match (call.operation, error.kind) {
+            (Operation::CreateAlias, ErrorKind::AlreadyExists) => self.alias_is_put(call).await?,
+            (Operation::DeleteAlias, ErrorKind::NotFound) => true,
+            (Operation::CancelKeyDeletion, ErrorKind::InvalidState) => {
+                self.key_state(call).await?.is_some_and(|state| state != KeyState::PendingDeletion)
             }
+            (Operation::ScheduleKeyDeletion, ErrorKind::InvalidState) => {
+                self.key_state(call).await? == Some(KeyState::PendingDeletion)
+            }
+            _ => false,
+        })
+    }
+
+    async fn key_state(&self, call: &Call) -> Result<Option<KeyState>, CloudError> {
+        let Target::Key { key: KeyRef::Arn(arn), .. } = &call.target else { return Ok(None) };
+        let wanted = Wanted { keys: [(arn.clone(), WantedKey::default())].into(), ..Wanted::default() };
+        let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
+        Ok(match live.keys.get(arn) {
+            Some(LiveKey::Exists(facts)) => Some(facts.state.clone()),
+            _ => None,
+        })
+    }
+
+    /// Whether the bucket of a call is not there (any more). Shortly after a write it has to be so for a while.
+    async fn is_gone(&self, call: &Call) -> Result<bool, CloudError> {
+        let Target::Bucket { name, region, .. } = &call.target else { return Ok(false) };
+        let began = self.clock.elapsed();
+        let mut tries = 0;
+        while self.look(name, region).await? == LiveBucket::Absent {
+            tries += 1;
+            let wait = self.pace.wait(tries);
+            if self.clock.elapsed().saturating_sub(began) + wait > self.settle {
+                return Ok(true);
+            }
+            self.clock.sleep(wait).await;
+        }
+        Ok(false)
+    }
+
+    /// `DeleteBucket`. Where the step empties the bucket, what arrives while it does is deleted too; and a bucket is gone
+    /// when it is not found any more, not when one call, right after its creation, does not know it yet.
+    async fn delete_bucket(&self, step: &Step, call: &Call) -> Result<Done, StepError> {
+        let empty = step.calls.iter().find(|c| c.operation == Operation::DeleteObjects);
+        let began = self.clock.elapsed();
+        let mut tries: u32 = 0;
+        loop {
+            let error = match self.cloud.perform(call).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let unknown = matches!(error.kind, ErrorKind::NoSuchBucket | ErrorKind::NotFound);
+            if unknown && self.is_gone(call).await? {
+                return Ok(Done::default());
+            }
+            tries += 1;
+            let spent = self.clock.elapsed().saturating_sub(began);
+            let limit = if unknown { Some(self.pace.call) } else { self.patience(call, &error) };
+            let filled = error.kind == ErrorKind::NotEmpty;
+            self.again(step, tries, spent, limit, error).await?;
+            if let Some(empty) = empty.filter(|_| filled) {
+                self.tried(step, empty).await?;
+            }
+        }
+    }
+
+    /// After a lost answer `CreateAlias` finds its own alias: it is put if it points at the very key. It may not be listed
+    /// yet.
+    async fn alias_is_put(&self, call: &Call) -> Result<bool, CloudError> {
+        let name = match &call.payload {
+            Payload::Alias { name } => name,
+            Payload::Attributes(Attributes::Alias(alias)) => &alias.name,
+            _ => return Ok(false),
+        };
+        let Target::Key { key: KeyRef::Arn(arn), region, .. } = &call.target else { return Ok(false) };
+        let alias = (region.clone(), name.clone());
+        let wanted = Wanted { aliases: [alias.clone()].into(), ..Wanted::default() };
+        let began = self.clock.elapsed();
+        let mut tries = 0;
+        loop {
+            let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
+            if let Some(Some(found)) = live.aliases.get(&alias) {
+                return Ok(found == arn);
+            }
+            tries += 1;
+            let wait = self.pace.wait(tries);
+            let spent = self.clock.elapsed().saturating_sub(began);
+            if spent + wait > self.pace.call || (self.interrupted)() {
+                return Ok(false);
+            }
+            self.clock.sleep(wait).await;
         }
     }
 
@@ -138,9 +257,6 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         match error.kind {
             ErrorKind::Conflict | ErrorKind::Throttled | ErrorKind::Internal | ErrorKind::Network => {
                 Some(self.pace.call)
-            }
-            ErrorKind::NoSuchBucket | ErrorKind::NotFound if call.operation == Operation::DeleteBucket => {
-                None
             }
             // Right after a create, and while its news travels.
             ErrorKind::NoSuchBucket => Some(self.pace.call),
@@ -172,22 +288,13 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             };
             tries += 1;
             let spent = self.clock.elapsed().saturating_sub(began);
-            let wait = self.pace.wait(tries);
-            let again = match error.kind {
+            let limit = match error.kind {
                 // A lost answer, or one's own create answered late: the next look decides.
-                ErrorKind::AlreadyOwned | ErrorKind::Network => true,
-                ErrorKind::Conflict | ErrorKind::Throttled | ErrorKind::Internal => true,
-                _ => false,
+                ErrorKind::AlreadyOwned | ErrorKind::Network => Some(self.pace.call),
+                ErrorKind::Conflict | ErrorKind::Throttled | ErrorKind::Internal => Some(self.pace.call),
+                _ => None,
             };
-            if !again || spent + wait > self.pace.call {
-                return Err(StepError::Cloud { tried: tried_for(tries, spent, &error), error });
-            }
-            (self.emit)(Event::Retrying {
-                step: step.id.clone(),
-                address: step.address.clone(),
-                why: error.to_string(),
-            });
-            self.clock.sleep(wait).await;
+            self.again(step, tries, spent, limit, error).await?;
         }
     }
 
@@ -200,12 +307,15 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             recorded: false,
         };
         let wanted = Wanted { buckets: [(name.to_owned(), bucket)].into(), ..Wanted::default() };
-        let live = self.cloud.read(&wanted).await?;
+        let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
         Ok(live.buckets.get(name).cloned().unwrap_or(LiveBucket::Absent))
     }
 
-    /// Made under this intent: its tag, or nothing in it at all.
+    /// Made by this record: its lineage, the tag of this intent, or nothing in it at all.
     fn proves_itself(&self, facts: &BucketFacts) -> bool {
+        if facts.tags.get(BYOB_LINEAGE) == Some(&self.lineage.to_string()) {
+            return true;
+        }
         let Some(intent) = &self.intent else { return false };
         let bare =
             facts.tags.is_empty() && facts.has_policy == Some(false) && facts.holds_data == Some(false);
@@ -225,7 +335,6 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             };
             tries += 1;
             let spent = self.clock.elapsed().saturating_sub(began);
-            let wait = self.pace.wait(tries);
             let limit = match error.kind {
                 ErrorKind::Throttled | ErrorKind::Conflict => Some(self.pace.call),
                 ErrorKind::MalformedPolicy => Some(self.pace.principal),
@@ -237,17 +346,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             {
                 return Ok(Done { key_arn: Some(arn) });
             }
-            match limit {
-                Some(limit) if spent + wait <= limit => {
-                    (self.emit)(Event::Retrying {
-                        step: step.id.clone(),
-                        address: step.address.clone(),
-                        why: error.to_string(),
-                    });
-                    self.clock.sleep(wait).await;
-                }
-                _ => return Err(StepError::Cloud { tried: tried_for(tries, spent, &error), error }),
-            }
+            self.again(step, tries, spent, limit, error).await?;
         }
     }
 
@@ -256,23 +355,43 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         let began = self.clock.elapsed();
         let mut tries = 0;
         loop {
-            let live = self.cloud.read(&wanted).await?;
+            let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
             if let Some(arn) = live.key_intents.get(&intent) {
                 return Ok(Some(arn.clone()));
             }
             tries += 1;
             let wait = self.pace.wait(tries);
-            if self.clock.elapsed().saturating_sub(began) + wait > self.pace.principal {
+            let spent = self.clock.elapsed().saturating_sub(began);
+            if spent + wait > self.pace.principal || (self.interrupted)() {
                 return Ok(None);
             }
             self.clock.sleep(wait).await;
         }
     }
 
-    /// S3 has no conditional put for policies: the policy is read right before, and overwritten only where it is what
-    /// was planned, recorded, or put by this very approval.
+    /// S3 has no conditional put for policies: the policy is read right before each try, and overwritten only where it is
+    /// what was planned, recorded, or put by this very approval. Shortly after a write an older one may still be read.
     async fn check_policy(&self, step: &Step, call: &Call) -> Result<(), StepError> {
-        let Target::Bucket { name, region, .. } = &call.target else { return Ok(()) };
+        let began = self.clock.elapsed();
+        let mut tries = 0;
+        loop {
+            let live = self.live_policy(call).await?;
+            if self.may_replace(step, call, &live) {
+                return Ok(());
+            }
+            tries += 1;
+            let wait = self.pace.wait(tries);
+            let spent = self.clock.elapsed().saturating_sub(began);
+            if spent + wait > self.settle || (self.interrupted)() {
+                return Err(StepError::PolicyChanged { address: policy_address(step) });
+            }
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// The policy of the bucket that a call is about; empty where there is none, or no bucket yet.
+    async fn live_policy(&self, call: &Call) -> Result<Policy, StepError> {
+        let Target::Bucket { name, region, .. } = &call.target else { return Ok(Policy::empty()) };
         let bucket = WantedBucket {
             region: region.clone(),
             aspects: BTreeSet::from([Kind::BucketPolicy]),
@@ -281,20 +400,50 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             recorded: false,
         };
         let wanted = Wanted { buckets: [(name.clone(), bucket)].into(), ..Wanted::default() };
-        let live = self.cloud.read(&wanted).await?;
-        let live = match live.buckets.get(name) {
-            Some(LiveBucket::Exists(facts)) => match facts.aspects.get(&Kind::BucketPolicy) {
-                Some(LiveAspect::Present(attributes)) => Some(attributes.clone()),
-                _ => None,
-            },
+        let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
+        let aspect = match live.buckets.get(name) {
+            Some(LiveBucket::Exists(facts)) => facts.aspects.get(&Kind::BucketPolicy),
             _ => None,
         };
-        let Some(live) = live.filter(|l| !l.is_empty()) else { return Ok(()) };
-        let planned = step.before.iter().filter(|_| step.kind == Kind::BucketPolicy);
-        if planned.chain(&self.known_policies).any(|known| *known == live) || step.action == Action::Forget {
-            return Ok(());
+        match aspect {
+            Some(LiveAspect::Present(Attributes::Policy(policy))) => Ok(policy.clone()),
+            Some(LiveAspect::Refused) => Err(StepError::from(CloudError {
+                kind: ErrorKind::AccessDenied,
+                operation: "GetBucketPolicy".to_owned(),
+                iam_action: Some("s3:GetBucketPolicy".to_owned()),
+                resource: name.clone(),
+                code: None,
+                status: Some(403),
+                message: "it has to be read right before it is put".to_owned(),
+                request_id: live.refused.first().and_then(|refused| refused.request_id.clone()),
+                help: Vec::new(),
+            })),
+            _ => Ok(Policy::empty()),
         }
-        Err(StepError::PolicyChanged { address: policy_address(step) })
+    }
+
+    /// Whether this live policy may be replaced by what the call puts.
+    fn may_replace(&self, step: &Step, call: &Call, live: &Policy) -> bool {
+        let put = match &call.payload {
+            Payload::Attributes(Attributes::Policy(policy)) => policy.clone(),
+            _ => Policy::empty(),
+        };
+        match step.action {
+            // Of a dying bucket every Deny stays: one that came since would be lost.
+            Action::Delete if step.kind.is_root() => live.denies() == put,
+            // Of a bucket that is left alone every other statement stays.
+            Action::Forget => live.foreign() == put,
+            _ => {
+                let nothing = Policy::empty();
+                let policy = |attributes: &Attributes| match attributes {
+                    Attributes::Policy(policy) => Some(policy.clone()),
+                    _ => None,
+                };
+                let planned = step.before.as_ref().and_then(policy).unwrap_or_else(|| nothing.clone());
+                let recorded = self.known_policies.iter().filter_map(policy);
+                *live == planned || *live == put || recorded.into_iter().any(|known| known == *live)
+            }
+        }
     }
 }
 

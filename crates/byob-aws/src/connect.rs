@@ -136,7 +136,8 @@ fn in_process(
         .credentials_provider(credentials)
         .identity_cache(IdentityCache::lazy().build())
         .http_client(http_client)
-        .retry_config(RetryConfig::standard())
+        // In the same process nobody needs the SDK's usual second between tries.
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(10)))
         .timeout_config(timeouts())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(aws_smithy_async::time::SystemTimeSource::new())

@@ -110,6 +110,7 @@ pub(crate) async fn create(
     let request = cloud
         .kms_once(region)
         .create_key()
+        .key_usage(KeyUsageType::EncryptDecrypt)
         .description(description)
         .set_policy((!policy.document.is_empty()).then(|| policy.document.to_json()))
         .set_tags((!tags.is_empty()).then_some(tags))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use byob_apply::{Cloud, CloudError, ErrorKind};
 use byob_model::address::Kind;
-use byob_model::kind::{Alias, Attributes, BYOB_INTENT, Tags, is_system_tag};
+use byob_model::kind::{Alias, Attributes, BYOB_INTENT, KeyState, Tags, is_system_tag};
 use byob_model::live::{BucketFacts, Live, LiveAspect, LiveBucket, LiveKey, Refused, Wanted, WantedBucket};
 use byob_policy::Partition;
 use futures_util::future::{join_all, try_join, try_join_all};
@@ -429,6 +429,11 @@ async fn read_key(
         Err(error) => return Err(error),
     };
     for (kind, answer) in aspects {
+        // Of a key pending deletion AWS says that rotation is off, whatever was set and comes back on cancelling: no
+        // answer (KMS developer guide, "Rotate AWS KMS keys", on pending deletion).
+        if kind == Kind::Rotation && facts.state == KeyState::PendingDeletion {
+            continue;
+        }
         facts.aspects.insert(kind, beside.aspect(answer, arn)?);
     }
     if let Some(answer) = tags {

@@ -7,8 +7,9 @@ use byob_model::address::Kind;
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::config::ForeignStatements;
 use byob_model::kind::{
-    Attributes, BYOB_ADDRESS, Cors, KeyFormat, Lifecycle, Logging, OUR_CORS_RULE, OUR_RULE_PREFIX, Policy,
-    Rotation, Tags, fields_not_always_reported, fields_without_live_side, is_proof_tag, is_system_tag,
+    Attributes, BYOB_ADDRESS, Cors, Lifecycle, Logging, OUR_CORS_RULE, OUR_RULE_PREFIX, Policy, Rotation,
+    Tags, VersioningStatus, fields_not_always_reported, fields_without_live_side, is_proof_tag,
+    is_system_tag,
 };
 use byob_model::live::LiveAspect;
 use byob_model::recorded::RecordedResource;
@@ -107,6 +108,10 @@ fn comparable(attributes: &Attributes) -> Value {
     {
         object.remove("exclusive");
     }
+    // Where nothing is said of the key format AWS uses the simple one, and may say so.
+    if let Some(format @ Value::Null) = value.get_mut("key_format") {
+        *format = Value::from("simple");
+    }
     value
 }
 
@@ -130,8 +135,11 @@ pub(crate) fn compare(sides: &Sides<'_>) -> Outcome {
     let live = live.map(|attributes| retag(sides, attributes));
 
     let r = Side::of(recorded.clone());
-    let l_r =
-        like(&r, Side::of(live.clone().map(|l| seen_by(l, recorded.as_ref(), None, recorded.as_ref()))));
+    let l_r = like(
+        sides,
+        &r,
+        Side::of(live.clone().map(|l| seen_by(l, recorded.as_ref(), None, recorded.as_ref()))),
+    );
     let drifted = recorded.is_some() && r.value != l_r.value;
     outcome.unsettled = drifted;
     outcome.difference = drifted.then(|| Difference {
@@ -145,7 +153,7 @@ pub(crate) fn compare(sides: &Sides<'_>) -> Outcome {
             let wanted = with_foreign(sides, wanted, live.as_ref());
             let d = Side::of(Some(wanted.clone()));
             let l = live.map(|l| seen_by(l, Some(&wanted), recorded.as_ref(), recorded.as_ref()));
-            let l = like(&d, Side::of(l));
+            let l = like(sides, &d, Side::of(l));
             outcome.wanted = Some(wanted.clone());
             if d.value != l.value {
                 let action = match (d.value.is_null(), l.value.is_null()) {
@@ -176,6 +184,9 @@ pub(crate) fn compare(sides: &Sides<'_>) -> Outcome {
         }
         Want::Left => {
             if recorded.is_some() {
+                if !l_r.value.is_null() {
+                    outcome.drift.clone_from(&outcome.difference);
+                }
                 outcome.step = Some(forget(&r));
             }
         }
@@ -189,6 +200,10 @@ pub(crate) fn compare(sides: &Sides<'_>) -> Outcome {
             }
             outcome.drift.clone_from(&outcome.difference);
             match sides.kind {
+                // Suspended is as far out as it goes, and that was asked for.
+                Kind::Versioning if r.value == l_r.value && is_suspended(&l_r) => {
+                    outcome.step = Some(forget(&r));
+                }
                 Kind::Versioning | Kind::ObjectLock => outcome.cannot_take_out = true,
                 Kind::Logging | Kind::Lifecycle | Kind::BucketTags | Kind::KeyTags | Kind::Cors => {
                     let nothing = Side { attributes: None, value: Value::Null };
@@ -201,14 +216,28 @@ pub(crate) fn compare(sides: &Sides<'_>) -> Outcome {
                     });
                 }
                 // Only a reference bucket can have these taken out, and its default is to leave them alone.
-                _ => {
-                    outcome.drift = None;
-                    outcome.step = Some(forget(&r));
-                }
+                _ => outcome.step = Some(forget(&r)),
             }
         }
     }
     outcome
+}
+
+fn is_suspended(side: &Side) -> bool {
+    matches!(&side.attributes, Some(Attributes::Versioning(v)) if v.status == VersioningStatus::Suspended)
+}
+
+/// Whether what is live is this form, as far as the form says anything.
+pub(crate) fn is_form(kind: Kind, live: &LiveAspect, form: &Attributes) -> bool {
+    let live = match live {
+        LiveAspect::Present(attributes) => Some(attributes.clone()),
+        LiveAspect::Absent | LiveAspect::Unsupported { .. } | LiveAspect::Refused => {
+            Attributes::when_absent(kind)
+        }
+    };
+    let form_side = Side::of(Some(form.clone()));
+    let live_side = alike(&form_side, Side::of(live.map(|l| seen_by(l, Some(form), None, Some(form)))));
+    form_side.value == live_side.value
 }
 
 /// Recorded against live alone.
@@ -241,8 +270,16 @@ fn changes(before: &Side, after: &Side) -> Vec<Change> {
     leaves(&before.value, &after.value)
 }
 
-/// Meaning where it is not structure: a live policy that means the same as the other side takes its spelling.
-fn like(other: &Side, live: Side) -> Side {
+/// Meaning where it is not structure: a live policy that means the same as the other side takes its spelling. Where
+/// others' statements stay, the `Sid`s say whose is whose and count too.
+fn like(sides: &Sides<'_>, other: &Side, live: Side) -> Side {
+    if sides.kind == Kind::BucketPolicy && sides.foreign == ForeignStatements::Keep {
+        return live;
+    }
+    alike(other, live)
+}
+
+fn alike(other: &Side, live: Side) -> Side {
     match (&other.attributes, &live.attributes) {
         (Some(Attributes::Policy(a)), Some(Attributes::Policy(b))) if a == b => other.clone(),
         _ => live,
@@ -284,11 +321,7 @@ pub(crate) fn seen_by(
             }
             _ => Attributes::Lifecycle(Lifecycle { exclusive: true, ..live }),
         },
-        // The simple form is what AWS uses where nothing is said.
-        Attributes::Logging(live) => Attributes::Logging(Logging {
-            key_format: live.key_format.filter(|format| *format != KeyFormat::Simple),
-            ..live
-        }),
+
         other => other,
     };
     filled(live, recorded)
@@ -358,7 +391,7 @@ fn foreign_changed(sides: &Sides<'_>, recorded: Option<&Attributes>, live: &Side
         Some(Attributes::Policy(policy)) => policy.foreign(),
         _ => Policy::empty(),
     };
-    foreign(recorded) != foreign(live.attributes.as_ref())
+    foreign(recorded).document.canonical() != foreign(live.attributes.as_ref()).document.canonical()
 }
 
 /// A renamed root: its address tag is put right by the adopt step, so both other sides read as if it were.
@@ -375,17 +408,33 @@ fn retag(sides: &Sides<'_>, attributes: Attributes) -> Attributes {
     }
 }
 
-/// The writes that make an aspect as wanted. `wanted` is `None` where it is taken out.
+/// The writes that make an aspect as wanted. `wanted` is `None` where it is taken out; `before` is what of `live` is
+/// byob's.
 pub(crate) fn calls(
     kind: Kind,
     target: &Target,
     wanted: Option<&Attributes>,
     before: Option<&Attributes>,
     recorded: Option<&Attributes>,
+    live: Option<&Attributes>,
 ) -> Vec<Call> {
     let call = |operation, payload| Call { operation, target: target.clone(), payload };
     let put =
         |operation| wanted.map(|w| call(operation, Payload::Attributes(w.clone()))).into_iter().collect();
+    if let (Some(Attributes::Cors(wanted)), Some(Attributes::Cors(recorded)), Some(Attributes::Cors(all))) =
+        (wanted, recorded, live)
+        && !wanted.exclusive
+        && recorded.exclusive
+    {
+        // All recorded rules were ours, and none of them carries our ID: they go by name.
+        let others = all.rules.iter().filter(|r| !recorded.rules.contains(r) && !wanted.rules.contains(r));
+        let rules: Vec<_> = others.chain(&wanted.rules).cloned().collect();
+        if rules.is_empty() {
+            return vec![call(Operation::DeleteBucketCors, Payload::None)];
+        }
+        let whole = Attributes::Cors(Cors { rules, exclusive: true });
+        return vec![call(Operation::PutBucketCors, Payload::Attributes(whole))];
+    }
     let empty = wanted.is_none_or(Attributes::is_empty);
     let exclusive = match wanted.or(recorded) {
         Some(Attributes::Cors(cors)) => cors.exclusive,

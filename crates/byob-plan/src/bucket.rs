@@ -20,9 +20,6 @@ use crate::drift::versioning_off;
 use crate::finding::Rule;
 use crate::plan::{Action, RecordChange, Step};
 
-/// S3's limit for a bucket policy, bytes.
-const POLICY_LIMIT: usize = 20 * 1024;
-
 impl Planner<'_> {
     /// Compares a bucket and its aspects.
     pub(crate) fn bucket(&mut self, case: &Case<'_>) {
@@ -53,6 +50,9 @@ impl Planner<'_> {
             ),
             LiveBucket::Exists(facts) => {
                 if self.wrong_region(case, desired, facts) {
+                    return;
+                }
+                if self.bucket_proof(name, facts).is_some() && self.abac(case, facts) {
                     return;
                 }
                 match self.bucket_proof(name, facts) {
@@ -101,6 +101,19 @@ impl Planner<'_> {
         let bare =
             facts.tags.is_empty() && facts.has_policy == Some(false) && facts.holds_data == Some(false);
         bare.then_some("made by an interrupted run of this record")
+    }
+
+    /// Tags that are access are not byob's to write.
+    fn abac(&mut self, case: &Case<'_>, facts: &BucketFacts) -> bool {
+        if facts.abac {
+            self.finding(
+                Rule::Abac,
+                case.address.address(),
+                "attribute-based access control (ABAC) is on: the bucket's tags are access, and byob writes tags",
+                "switch ABAC off for this bucket (s3api put-bucket-abac), or leave it to the tool that manages it",
+            );
+        }
+        facts.abac
     }
 
     fn wrong_region(&mut self, case: &Case<'_>, desired: &DesiredRoot, facts: &BucketFacts) -> bool {
@@ -155,7 +168,7 @@ impl Planner<'_> {
                 "the caller needs s3:ListBucket on the bucket (and s3:ListAllMyBuckets to tell whether it is still ours)",
             ),
             LiveBucket::Exists(facts) => {
-                if self.wrong_region(case, desired, facts) {
+                if self.wrong_region(case, desired, facts) || self.abac(case, facts) {
                     return;
                 }
                 self.bucket_root(case, desired, recorded, facts);
@@ -250,8 +263,9 @@ impl Planner<'_> {
                 .map(|(kind, _)| RecordChange::Remove(case.recorded_at().aspect(kind)))
                 .collect();
         }
+        // An imported bucket that is made again stays one: what is desired of it was made for that.
         let mut resource = self.bucket_resource(&Case { recorded: None, ..case.clone() }, desired, None);
-        resource.created = true;
+        resource.created = desired.created;
         step.record.push(RecordChange::Put(case.address.address(), resource));
         self.desired_addresses.insert(case.address.address());
         self.steps.push(step);
@@ -277,7 +291,7 @@ impl Planner<'_> {
         let target = bucket_target(desired, &self.desired.account_id);
         self.bucket_conflicts(case, desired, facts);
         for kind in BUCKET_ASPECTS {
-            let recorded = self.recorded.resources.contains_key(&case.recorded_at().aspect(kind));
+            let recorded = self.recorded_aspect(case, kind).is_some();
             if !desired.aspects.contains_key(&kind) && (!recorded || fresh) {
                 continue;
             }
@@ -291,7 +305,7 @@ impl Planner<'_> {
             && recorded.versioning_seen
             && !facts.versioning_enabled
             && desired.managed(Kind::Versioning).is_none()
-            && !self.recorded.resources.contains_key(&case.recorded_at().aspect(Kind::Versioning))
+            && self.recorded_aspect(case, Kind::Versioning).is_none()
         {
             self.drift.push(versioning_off(case.address.aspect(Kind::Versioning)));
         }
@@ -300,17 +314,7 @@ impl Planner<'_> {
     fn bucket_conflicts(&mut self, case: &Case<'_>, desired: &DesiredRoot, facts: Option<&BucketFacts>) {
         let at = |kind| case.address.aspect(kind);
         let label = &case.address;
-        if let Some(Attributes::Policy(policy)) = desired.managed(Kind::BucketPolicy) {
-            let bytes = policy.document.to_json().len();
-            if bytes > POLICY_LIMIT {
-                self.finding(
-                    Rule::TooLarge,
-                    at(Kind::BucketPolicy),
-                    format!("the policy has {bytes} bytes; S3 takes {POLICY_LIMIT}"),
-                    "fewer or shorter `extra_statements`, or wildcards in place of lists",
-                );
-            }
-        }
+
         if let Some(Attributes::Lifecycle(lifecycle)) = desired.managed(Kind::Lifecycle) {
             let storage =
                 matches!(&desired.attributes, Attributes::Bucket(b) if b.purpose == Purpose::Storage);
@@ -346,14 +350,7 @@ impl Planner<'_> {
                 format!("write versioning = \"enabled\" into [{label}]"),
             );
         }
-        if facts.is_some_and(|f| f.abac) {
-            self.finding(
-                Rule::Abac,
-                case.address.address(),
-                "attribute-based access control (ABAC) is on: the bucket's tags are access, and byob writes tags",
-                "switch ABAC off for this bucket (s3api put-bucket-abac), or leave it to the tool that manages it",
-            );
-        }
+
         self.encryption_key(case, desired);
     }
 
@@ -474,7 +471,7 @@ impl Planner<'_> {
             phase: 2,
             region: facts.region.clone(),
             account_id: recorded.account_id.clone(),
-            reason: "taken out of byob.toml".into(),
+            reason: self.taken_out().to_owned(),
             changes: leaves(&recorded.attributes, &Value::Null),
             calls,
             depends_on: Vec::new(),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::Target;
 use byob_model::config::ForeignStatements;
-use byob_model::desired::{Desired, DesiredAspect, DesiredRoot, recorded_by_alias, recorded_by_name};
+use byob_model::desired::{Desired, DesiredAspect, DesiredRoot, recorded_by_name, recorded_key};
 use byob_model::kind::{Attributes, Encryption, KeyRef};
 use byob_model::live::{Live, LiveAspect};
 use byob_model::recorded::{Recorded, RecordedResource};
@@ -21,6 +21,11 @@ use crate::plan::{
     Account, Action, Drift, FORMAT_VERSION, Mode, Plan, RecordChange, StateRef, Step, Summary,
 };
 use crate::recovery;
+
+/// S3's limit for a bucket policy, bytes.
+const BUCKET_POLICY_LIMIT: usize = 20 * 1024;
+/// KMS's limit for a key policy, bytes.
+const KEY_POLICY_LIMIT: usize = 32 * 1024;
 
 /// Everything a plan is made of.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +128,7 @@ impl<'a> Planner<'a> {
     fn match_roots(&mut self) {
         let mut taken: BTreeSet<RootAddress> = BTreeSet::new();
         for (address, root) in &self.desired.roots {
-            let found = find_recorded(self.recorded, address, root);
+            let found = find_recorded(self.desired, self.recorded, address, root);
             if let Some((at, _)) = &found {
                 taken.insert(at.clone());
             }
@@ -139,11 +144,12 @@ impl<'a> Planner<'a> {
             if taken.contains(&address) {
                 continue;
             }
-            // A desired root at this very address with another identity: the name or region was changed.
-            if let Some(case) = self.cases.iter().find(|c| c.address == address && c.recorded.is_none())
+            // A desired root at this very address with another identity: the name or region was changed, or another
+            // root's table was given this label and this root's own is gone.
+            if let Some(case) = self.cases.iter().find(|c| c.address == address)
                 && let Some(root) = case.desired
             {
-                let finding = changed_identity(&address, root, resource);
+                let finding = changed_identity(&address, root, resource, case.recorded);
                 self.findings.push(finding);
                 self.cases.retain(|c| c.address != address);
                 continue;
@@ -234,8 +240,7 @@ impl<'a> Planner<'a> {
             _ => Want::Nothing,
         };
         // What was recorded of a root that is made again says nothing about the new one.
-        let recorded =
-            if fresh { None } else { self.recorded.resources.get(&case.recorded_at().aspect(kind)) };
+        let recorded = if fresh { None } else { self.recorded_aspect(case, kind) };
         let sides = Sides {
             kind,
             desired: want,
@@ -244,7 +249,7 @@ impl<'a> Planner<'a> {
             foreign: case.desired.map_or(ForeignStatements::Remove, |d| d.foreign_statements),
             renamed: case.from.is_some(),
         };
-        let outcome = aspect::compare(&sides);
+        let mut outcome = aspect::compare(&sides);
         if matches!(want, Want::Managed(_)) {
             self.desired_addresses.insert(address.clone());
         }
@@ -277,9 +282,10 @@ impl<'a> Planner<'a> {
             };
             self.finding(Rule::CannotTakeOut, address.clone(), format!("{what} cannot be taken out"), help);
         }
+        self.too_large(&address, kind, &mut outcome);
         // A live value that an open approval was to put is byob's own doing.
         if let Some(difference) = outcome.drift
-            && !self.put_by_open_approval(&address, difference.after.as_ref())
+            && !self.put_by_open_approval(&address, live)
         {
             self.drift.push(Drift {
                 severity: severity(kind),
@@ -288,6 +294,10 @@ impl<'a> Planner<'a> {
                 before: difference.before,
                 after: difference.after,
             });
+        }
+        // What is refused has no step.
+        if self.findings.iter().any(|f| f.address == address && f.blocks()) {
+            return;
         }
         let put = |attributes: &Attributes| {
             RecordChange::Put(address.clone(), self.resource(case, kind, attributes))
@@ -308,9 +318,14 @@ impl<'a> Planner<'a> {
                         outcome.wanted.as_ref(),
                         todo.before.as_ref(),
                         recorded.as_ref(),
+                        match live {
+                            LiveAspect::Present(attributes) => Some(attributes),
+                            _ => None,
+                        },
                     )
                 };
-                let reason = reason(case, &want, recorded.as_ref(), &todo, fresh);
+                let reason =
+                    reason(case, &want, recorded.as_ref(), live, &todo, (fresh, self.is_open(&address)));
                 let document = case
                     .desired
                     .and_then(|d| d.managed(kind))
@@ -335,11 +350,18 @@ impl<'a> Planner<'a> {
                 });
             }
             None if outcome.record_only => {
-                let change = outcome.wanted.as_ref().map(put);
-                if let Some(change) = change {
-                    self.record.push(change);
-                    if outcome.unsettled {
-                        self.already.push(address);
+                let Some(wanted) = &outcome.wanted else { return };
+                let change = put(wanted);
+                // What is recorded of a root that is only coming into the record comes with it.
+                let root = case.address.address();
+                let unrecorded = fresh || case.recorded.is_none();
+                match self.steps.iter_mut().find(|s| unrecorded && s.address == root) {
+                    Some(step) => step.record.push(change),
+                    None => {
+                        self.record.push(change);
+                        if outcome.unsettled || (recorded.is_none() && !wanted.is_empty()) {
+                            self.already.push(address);
+                        }
                     }
                 }
             }
@@ -347,14 +369,49 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn put_by_open_approval(&self, address: &Address, live: Option<&Attributes>) -> bool {
-        let open = self.recorded.approval.as_ref().filter(|a| !a.finished);
-        open.is_some_and(|approval| {
-            approval.steps.iter().filter(|s| s.address == *address).any(|step| {
-                Attributes::from_value(address.kind, &step.document).ok().map(|a| self.resolved(&a)).as_ref()
-                    == live
-            })
-        })
+    /// Whether an approval that is not finished has a step for this address.
+    fn is_open(&self, address: &Address) -> bool {
+        open_forms(self.recorded, address).next().is_some()
+    }
+
+    /// Why a root goes.
+    pub(crate) fn taken_out(&self) -> &'static str {
+        if self.input.mode.destroy { "byob destroy" } else { "taken out of byob.toml" }
+    }
+
+    fn put_by_open_approval(&self, address: &Address, live: &LiveAspect) -> bool {
+        open_forms(self.recorded, address)
+            .any(|form| aspect::is_form(address.kind, live, &self.resolved(&form)))
+    }
+
+    /// An aspect as the record has it for this case's root; of a root that is not recorded, nothing, even where
+    /// another one was recorded at its address.
+    pub(crate) fn recorded_aspect(&self, case: &Case<'_>, kind: Kind) -> Option<&'a RecordedResource> {
+        case.recorded?;
+        self.recorded.resources.get(&case.recorded_at().aspect(kind))
+    }
+
+    /// AWS's limit counts the whole document, other teams' statements with it.
+    fn too_large(&mut self, address: &Address, kind: Kind, outcome: &mut aspect::Outcome) {
+        let (service, limit, help) = match kind {
+            Kind::BucketPolicy => (
+                "S3",
+                BUCKET_POLICY_LIMIT,
+                "fewer or shorter `extra_statements`, or wildcards in place of lists",
+            ),
+            Kind::KeyPolicy => ("KMS", KEY_POLICY_LIMIT, "fewer `managers`"),
+            _ => return,
+        };
+        let (Some(Attributes::Policy(policy)), Some(_)) = (&outcome.wanted, &outcome.step) else { return };
+        let bytes = policy.document.to_json().len();
+        if bytes > limit {
+            self.finding(
+                Rule::TooLarge,
+                address.clone(),
+                format!("the policy would have {bytes} bytes; {service} takes {limit}"),
+                help,
+            );
+        }
     }
 
     /// How the record will hold an aspect of this case's root.
@@ -378,6 +435,16 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The desired bucket that a logging step sends logs to.
+    fn log_target_of(&self, step: &Step) -> Option<RootAddress> {
+        let Some(Attributes::Logging(logging)) = &step.after else { return None };
+        let target = logging.target_bucket.as_ref()?;
+        let mut roots = self.desired.roots.iter();
+        roots
+            .find(|(address, root)| address.kind == RootKind::Bucket && root.name == *target)
+            .map(|(a, _)| a.clone())
+    }
+
     /// Tombstones of buckets that are gone have done their work.
     fn tombstones(&mut self) {
         for tombstone in &self.recorded.tombstones {
@@ -399,6 +466,7 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Plan {
+        order::untangle(&mut self.steps);
         order::order(&mut self.steps);
         self.select_targets();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
@@ -445,6 +513,7 @@ impl<'a> Planner<'a> {
             record: self.record,
             attributes: self.live.attributes,
             unsettled: self.unsettled,
+            names: self.desired.roots.iter().map(|(a, root)| (a.clone(), root.name.clone())).collect(),
         };
         plan.digest = plan_digest(&plan);
         plan
@@ -459,10 +528,11 @@ impl<'a> Planner<'a> {
         let named = |address: &Address| {
             targets.contains(&address.to_string()) || targets.contains(&address.root().to_string())
         };
-        let known: BTreeSet<String> = self
-            .desired_addresses
-            .iter()
-            .chain(self.recorded.resources.keys())
+        let configured = self.desired.roots.iter().flat_map(|(address, root)| {
+            root.aspects.keys().map(|kind| address.aspect(*kind)).chain([address.address()])
+        });
+        let known: BTreeSet<String> = configured
+            .chain(self.recorded.resources.keys().cloned())
             .flat_map(|a| [a.to_string(), a.root().to_string()])
             .collect();
         let missing: Vec<String> = targets.iter().filter(|t| !known.contains(*t)).cloned().collect();
@@ -482,7 +552,9 @@ impl<'a> Planner<'a> {
             keep.extend(more);
         }
         self.steps.retain(|s| keep.contains(&s.id));
-        let touched: BTreeSet<RootAddress> = self.steps.iter().map(|s| s.address.root()).collect();
+        let mut touched: BTreeSet<RootAddress> = self.steps.iter().map(|s| s.address.root()).collect();
+        touched.extend(self.steps.iter().filter_map(order::key_of));
+        touched.extend(self.steps.iter().filter_map(|s| self.log_target_of(s)));
         self.drift.retain(|d| named(&d.address));
         self.findings.retain(|f| named(&f.address) || touched.contains(&f.address.root()));
         self.desired_addresses.retain(named);
@@ -499,26 +571,49 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// The forms that the open approval, if one is open, was to put at an address; keys symbolic.
+pub(crate) fn open_forms<'a>(
+    recorded: &'a Recorded,
+    address: &'a Address,
+) -> impl Iterator<Item = Attributes> + 'a {
+    let open = recorded.approval.as_ref().filter(|approval| !approval.finished);
+    open.into_iter()
+        .flat_map(|approval| &approval.steps)
+        .filter(move |step| step.address == *address)
+        .filter_map(move |step| Attributes::from_value(address.kind, &step.document).ok())
+}
+
 /// The recorded root a desired one is: by identity, wherever it stands.
-fn find_recorded<'a>(
+pub(crate) fn find_recorded<'a>(
+    desired: &Desired,
     recorded: &'a Recorded,
     address: &RootAddress,
     root: &DesiredRoot,
 ) -> Option<(RootAddress, &'a RecordedResource)> {
     match address.kind {
         RootKind::Bucket => recorded_by_name(recorded, &root.name),
-        RootKind::Key => recorded_by_alias(recorded, &root.name, Some(&root.region)).or_else(|| {
-            // The same address with another alias: the alias is renamed, the key stays.
-            let here = recorded.root(address)?;
-            (here.region == root.region).then(|| (address.clone(), here))
-        }),
+        RootKind::Key => recorded_key(recorded, address, &root.name, Some(&root.region), |alias, region| {
+            desired.roots.iter().any(|(other, key)| {
+                other != address && other.kind == RootKind::Key && key.name == alias && key.region == region
+            })
+        })
+        .filter(|(_, key)| key.region == root.region),
     }
 }
 
-fn changed_identity(address: &RootAddress, root: &DesiredRoot, resource: &RecordedResource) -> Finding {
-    let (what, old, new) = match address.kind {
-        RootKind::Bucket => ("name", resource.identity.as_str(), root.name.as_str()),
-        RootKind::Key => ("region", resource.region.as_str(), root.region.as_str()),
+fn changed_identity(
+    address: &RootAddress,
+    root: &DesiredRoot,
+    resource: &RecordedResource,
+    moved_here: Option<&RecordedResource>,
+) -> Finding {
+    let (what, old, new) = match (address.kind, moved_here) {
+        (RootKind::Bucket, _) => ("name", resource.identity.as_str(), root.name.as_str()),
+        (RootKind::Key, None) if resource.region != root.region => {
+            ("region", resource.region.as_str(), root.region.as_str())
+        }
+        (RootKind::Key, None) => ("identity", resource.identity.as_str(), root.name.as_str()),
+        (RootKind::Key, Some(other)) => ("identity", resource.identity.as_str(), other.identity.as_str()),
     };
     Finding::new(
         Rule::CannotChange,
@@ -550,16 +645,21 @@ fn reason(
     case: &Case<'_>,
     want: &Want<'_>,
     recorded: Option<&Attributes>,
+    live: &LiveAspect,
     todo: &aspect::Todo,
-    fresh: bool,
+    (fresh, interrupted): (bool, bool),
 ) -> String {
     let text = match (want, todo.action) {
         (Want::Left, _) => "listed in `unmanaged`: left alone from now on",
+        (Want::Nothing, Action::Forget) if matches!(live, LiveAspect::Present(_)) => {
+            "taken out of byob.toml: left alone from now on"
+        }
         (Want::Nothing, Action::Forget) => "taken out of byob.toml; AWS has none of ours left",
         (Want::Nothing, _) => "taken out of byob.toml",
         (Want::Managed(_), _) if todo.silent => "statements of other teams changed: accepted into the record",
         (Want::Managed(_), _) if fresh || case.recorded.is_none() => "part of a new root",
         (Want::Managed(wanted), _) => match recorded {
+            None if interrupted => "left from an interrupted run",
             None => "managed from now on",
             Some(recorded) if recorded == *wanted => "changed outside byob: put back",
             Some(_) => "changed in byob.toml",

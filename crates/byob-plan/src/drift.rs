@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use byob_model::address::{Address, Kind, RootKind};
 use byob_model::config::ForeignStatements;
-use byob_model::kind::{Attributes, Key};
+use byob_model::kind::{Attributes, Key, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::aspect::{self, Sides, Want, filled};
+use crate::compare::open_forms;
 use crate::diff::leaves;
 use crate::key::live_alias;
 use crate::plan::{Change, Drift, DriftSeverity};
@@ -68,8 +69,13 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                     }
                     Some(&facts.aspects)
                 }
-                Some(LiveBucket::Forbidden { .. }) => {
-                    drift.push(gone(root.address(), &resource.identity, "another account's, or not allowed"));
+                Some(LiveBucket::Forbidden { listed, .. }) => {
+                    // An alarm of its own: W&B may be writing to somebody else's bucket.
+                    let anothers = *listed == Some(false);
+                    let now = if anothers { "another account's" } else { "not allowed to look" };
+                    let drifted = gone(root.address(), &resource.identity, now);
+                    let severity = if anothers { DriftSeverity::Exposure } else { drifted.severity };
+                    drift.push(Drift { severity, ..drifted });
                     None
                 }
                 Some(LiveBucket::Absent) => {
@@ -88,7 +94,12 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                         };
                         let before = Attributes::Key(known);
                         let after = filled(Attributes::Key(now), Some(&before));
-                        push(&mut drift, root.address(), before, after);
+                        let address = root.address();
+                        if !open_forms(recorded, &address)
+                            .any(|form| filled(after.clone(), Some(&form)) == form)
+                        {
+                            push(&mut drift, address, before, after);
+                        }
                     }
                     aliases = Some(facts);
                     Some(&facts.aspects)
@@ -105,20 +116,25 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
             },
         };
         let Some(aspects) = aspects else { continue };
-        for (kind, recorded) in recorded.aspects(&root) {
+        for (kind, resource) in recorded.aspects(&root) {
             // An alias is found by what points at the key, not read by itself.
             let alias =
-                aliases.filter(|_| kind == Kind::Alias).map(|facts| live_alias(facts, None, Some(recorded)));
+                aliases.filter(|_| kind == Kind::Alias).map(|facts| live_alias(facts, None, Some(resource)));
             let Some(live) = alias.as_ref().or_else(|| aspects.get(&kind)) else { continue };
+            let address = root.aspect(kind);
+            if open_forms(recorded, &address)
+                .any(|form| aspect::is_form(kind, live, &resolved(recorded, form)))
+            {
+                continue;
+            }
             let sides = Sides {
                 kind,
                 desired: Want::Nothing,
-                recorded: Some(recorded),
+                recorded: Some(resource),
                 live,
                 foreign: ForeignStatements::Remove,
                 renamed: false,
             };
-            let address = root.aspect(kind);
             if let Some(difference) = aspect::drift(&sides) {
                 drift.push(Drift {
                     severity: severity(kind),
@@ -137,6 +153,17 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
         attributes: live.attributes,
     };
     Report { drift, summary }
+}
+
+/// Attributes with the ARNs of recorded keys put in.
+fn resolved(recorded: &Recorded, attributes: Attributes) -> Attributes {
+    let Attributes::Encryption(mut encryption) = attributes else { return attributes };
+    if let Some(KeyRef::Managed { arn_of }) = &encryption.kms_key
+        && let Some(key) = recorded.root(arn_of)
+    {
+        encryption.kms_key = Some(KeyRef::Arn(key.identity.clone()));
+    }
+    Attributes::Encryption(encryption)
 }
 
 /// Versioning that nobody manages was on once, and is not any more.

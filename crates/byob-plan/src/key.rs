@@ -1,6 +1,8 @@
 //! A KMS key, three ways. Deleting one can make data unreadable for ever, so deletion is judged here by every bucket that
 //! ever used the key.
 
+use std::collections::BTreeSet;
+
 use byob_model::address::{KEY_ASPECTS, Kind, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::desired::DesiredRoot;
@@ -10,14 +12,11 @@ use byob_model::recorded::{RecordedResource, Tombstone};
 use serde_json::Value;
 
 use crate::aspect::filled;
-use crate::compare::{Case, Planner};
+use crate::compare::{Case, Planner, open_forms};
 use crate::diff::leaves;
 use crate::drift::severity;
 use crate::finding::Rule;
 use crate::plan::{Action, Change, Drift, RecordChange, Step};
-
-/// KMS's limit for a key policy, bytes.
-const POLICY_LIMIT: usize = 32 * 1024;
 
 impl Planner<'_> {
     /// The ARN of a desired key, if it exists: as recorded, or proved by its intent or its lineage.
@@ -139,7 +138,7 @@ impl Planner<'_> {
                 .collect();
         }
         let mut resource = self.resource(case, Kind::Key, &desired.attributes);
-        resource.created = true;
+        resource.created = desired.created;
         step.record.push(RecordChange::Put(case.address.address(), resource));
         self.desired_addresses.insert(case.address.address());
         self.steps.push(step);
@@ -188,10 +187,13 @@ impl Planner<'_> {
         resource.created = recorded.created;
         let changes = leaves(&live.to_value(), &desired.attributes.to_value());
         let drifted = leaves(&recorded.attributes, &live.to_value());
-        if !drifted.is_empty() {
+        let unsettled = !drifted.is_empty();
+        if unsettled {
             self.unsettled.insert(address.clone());
         }
-        if !drifted.is_empty() && !changes.is_empty() {
+        let put_by_us =
+            open_forms(self.recorded, &address).any(|form| filled(live.clone(), Some(&form)) == form);
+        if unsettled && !changes.is_empty() && !put_by_us {
             self.drift.push(Drift {
                 address: address.clone(),
                 severity: severity(Kind::Key),
@@ -211,7 +213,7 @@ impl Planner<'_> {
                     target: self.key_target(case, desired),
                     payload: Payload::Tags {
                         set: [(BYOB_ADDRESS.to_owned(), case.address.to_string())].into(),
-                        remove: std::collections::BTreeSet::new(),
+                        remove: BTreeSet::new(),
                     },
                 });
             }
@@ -225,6 +227,9 @@ impl Planner<'_> {
             step.record = vec![RecordChange::Put(address, resource)];
             self.steps.push(step);
         } else if resource != *recorded {
+            if unsettled {
+                self.already.push(address.clone());
+            }
             self.record.push(RecordChange::Put(address, resource));
         }
         self.key_aspects(case, desired, Some(facts));
@@ -253,20 +258,10 @@ impl Planner<'_> {
 
     fn key_aspects(&mut self, case: &Case<'_>, desired: &DesiredRoot, facts: Option<&KeyFacts>) {
         let target = self.key_target(case, desired);
-        if let Some(Attributes::Policy(policy)) = desired.managed(Kind::KeyPolicy) {
-            let bytes = policy.document.to_json().len();
-            if bytes > POLICY_LIMIT {
-                self.finding(
-                    Rule::TooLarge,
-                    case.address.aspect(Kind::KeyPolicy),
-                    format!("the policy has {bytes} bytes; KMS takes {POLICY_LIMIT}"),
-                    "fewer `managers`",
-                );
-            }
-        }
+
         let fresh = facts.is_none();
         for kind in KEY_ASPECTS {
-            let recorded = self.recorded.resources.get(&case.recorded_at().aspect(kind));
+            let recorded = self.recorded_aspect(case, kind);
             if !desired.aspects.contains_key(&kind) && (recorded.is_none() || fresh) {
                 continue;
             }
@@ -283,6 +278,13 @@ impl Planner<'_> {
                 (Some(facts), _) => facts.aspects.get(&kind).unwrap_or(&LiveAspect::Absent),
             };
             self.aspect(case, kind, live, &target, fresh);
+        }
+        if let (Some(facts), Some(Attributes::Alias(alias))) = (facts, desired.managed(Kind::Alias))
+            && facts.aliases.contains(&alias.name)
+        {
+            // A renaming that was interrupted: the new one is there, the old one has still to go.
+            let steps = self.steps.iter_mut().filter(|s| s.address == case.address.aspect(Kind::Alias));
+            steps.for_each(|s| s.calls.retain(|call| call.operation != Operation::CreateAlias));
         }
         if fresh {
             // `CreateKey` carries policy and tags: their steps make no call of their own.
@@ -352,7 +354,7 @@ impl Planner<'_> {
                 Rule::KeyInUse,
                 address,
                 format!(
-                    "objects in {} were encrypted under `{arn}`; without it they are unreadable for ever",
+                    "objects in {} were encrypted under `{arn}`, or are to be; without it they are unreadable for ever",
                     blocking.join(", ")
                 ),
                 format!("to keep the key and drop it from the record: forget = [\"{}\"]", case.address),
@@ -393,7 +395,7 @@ impl Planner<'_> {
             identity: recorded.identity.clone(),
             account_id: recorded.account_id.clone(),
             region: recorded.region.clone(),
-            keys_used: std::collections::BTreeSet::new(),
+            keys_used: BTreeSet::new(),
             deletion_ordered: true,
         }));
         self.steps.push(Step {
@@ -403,7 +405,7 @@ impl Planner<'_> {
             phase: 2,
             region: recorded.region.clone(),
             account_id: recorded.account_id.clone(),
-            reason: format!("taken out of byob.toml; AWS deletes it {days} days after it is scheduled"),
+            reason: format!("{}; AWS deletes it {days} days after it is scheduled", self.taken_out()),
             changes: leaves(&recorded.attributes, &Value::Null),
             calls,
             depends_on: after,
@@ -419,7 +421,8 @@ impl Planner<'_> {
     /// Who still needs a key: buckets that ever used it, exist, and are not empty; and the ids of the steps that have to
     /// come before its deletion (those that delete such buckets, or move their default encryption away).
     fn users_of(&self, arn: &str) -> (Vec<String>, Vec<String>) {
-        let mut blocking = Vec::new();
+        let mut blocking: Vec<String> =
+            self.encrypted_by(arn).iter().map(|name| format!("`{name}`")).collect();
         let mut after = Vec::new();
         let recorded =
             self.recorded.roots().filter(|(a, r)| a.kind == RootKind::Bucket && r.keys_used.contains(arn));
@@ -435,6 +438,10 @@ impl Planner<'_> {
                     after.push(step.id.clone());
                     continue;
                 }
+                // Wherever its table stands by now.
+                let table =
+                    self.desired.roots.iter().find(|(a, d)| a.kind == RootKind::Bucket && d.name == name);
+                let address = table.map_or(address, |(address, _)| address);
                 after.push(format!("{}#1", address.aspect(Kind::Encryption)));
             }
             let unneeded = match self.live.buckets.get(&name) {
@@ -446,7 +453,34 @@ impl Planner<'_> {
                 blocking.push(format!("`{name}`"));
             }
         }
+        blocking.sort();
+        blocking.dedup();
         (blocking, after)
+    }
+
+    /// Buckets whose default encryption will go on using a key, empty or not: without it nothing can be written there.
+    fn encrypted_by(&self, arn: &str) -> BTreeSet<String> {
+        let uses = |attributes: &Attributes| match attributes {
+            Attributes::Encryption(encryption) => encryption.kms_key == Some(KeyRef::Arn(arn.to_owned())),
+            _ => false,
+        };
+        let wanted = self.desired.roots.values().filter(|root| {
+            root.managed(Kind::Encryption).is_some_and(|attributes| uses(&self.resolved(attributes)))
+        });
+        let leaves = |name: &str| {
+            self.steps.iter().flat_map(|step| &step.calls).any(|call| {
+                matches!(call.operation, Operation::DeleteBucket | Operation::PutBucketEncryption)
+                    && matches!(&call.target, Target::Bucket { name: target, .. } if target == name)
+            })
+        };
+        let live = self.live.buckets.iter().filter(|(name, bucket)| match bucket {
+            LiveBucket::Exists(facts) => {
+                matches!(facts.aspects.get(&Kind::Encryption), Some(LiveAspect::Present(found)) if uses(found))
+                    && !leaves(name)
+            }
+            LiveBucket::Absent | LiveBucket::Forbidden { .. } => false,
+        });
+        wanted.map(|root| root.name.clone()).chain(live.map(|(name, _)| name.clone())).collect()
     }
 }
 
@@ -464,14 +498,15 @@ fn live_key(facts: &KeyFacts, basis: &Attributes) -> Attributes {
     })
 }
 
-/// The alias as it is live: the wanted one if it points at the key, else the recorded one if it does.
+/// The alias as it is live: the recorded one as long as it points at the key (a renaming has then not ended), else the
+/// wanted one if it does.
 pub(crate) fn live_alias(
     facts: &KeyFacts,
     wanted: Option<&Attributes>,
     recorded: Option<&RecordedResource>,
 ) -> LiveAspect {
     let recorded = recorded.and_then(|r| r.typed().ok());
-    let found = [wanted, recorded.as_ref()].into_iter().flatten().find_map(|attributes| match attributes {
+    let found = [recorded.as_ref(), wanted].into_iter().flatten().find_map(|attributes| match attributes {
         Attributes::Alias(alias) if facts.aliases.contains(&alias.name) => Some(alias.clone()),
         _ => None,
     });

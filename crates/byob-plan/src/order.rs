@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::kind::Attributes;
 
-use crate::plan::{Action, Step};
+use crate::plan::{Action, RecordChange, Step};
 
 /// Fills in `depends_on` and sorts the steps so that each stands behind what it depends on.
 pub(crate) fn order(steps: &mut Vec<Step>) {
@@ -40,11 +40,7 @@ pub(crate) fn order(steps: &mut Vec<Step>) {
             }
             Kind::ObjectLock | Kind::Lifecycle => on.extend(id(root.aspect(Kind::Versioning))),
             Kind::Encryption => {
-                let key = step
-                    .document
-                    .pointer("/kms_key/arn_of")
-                    .and_then(|v| v.as_str()?.parse::<RootAddress>().ok());
-                if let Some(key) = key {
+                if let Some(key) = key_of(step) {
                     on.extend(made(&key));
                     on.extend(id(key.aspect(Kind::KeyPolicy)));
                 }
@@ -72,6 +68,61 @@ pub(crate) fn order(steps: &mut Vec<Step>) {
         }
     }
     sort(steps);
+}
+
+/// The key of this configuration that an encryption step points its bucket at.
+pub(crate) fn key_of(step: &Step) -> Option<RootAddress> {
+    step.document.pointer("/kms_key/arn_of").and_then(|v| v.as_str()?.parse().ok())
+}
+
+/// Roots whose labels change places. A record moves out of an address before anything else is recorded there. Where
+/// addresses are exchanged in a ring nobody can be first: there the last step moves the records of all, when the tags
+/// of all are written, and an apply that dies in between begins again with the same steps.
+pub(crate) fn untangle(steps: &mut [Step]) {
+    let leaving: BTreeMap<RootAddress, usize> =
+        steps.iter().enumerate().filter_map(|(index, step)| Some((step.from.clone()?, index))).collect();
+    let mut in_ring: BTreeSet<usize> = BTreeSet::new();
+    for start in leaving.values().copied() {
+        if in_ring.contains(&start) {
+            continue;
+        }
+        let mut ring = vec![start];
+        let mut next = leaving.get(&steps[start].address.root()).copied();
+        while let Some(index) = next.filter(|index| !ring.contains(index)) {
+            ring.push(index);
+            next = leaving.get(&steps[index].address.root()).copied();
+        }
+        if next == Some(start) {
+            in_ring.extend(&ring);
+            close(steps, &ring);
+        }
+    }
+    let ids: Vec<String> = steps.iter().map(|step| step.id.clone()).collect();
+    for (index, step) in steps.iter_mut().enumerate() {
+        let before = leaving.get(&step.address.root()).filter(|_| step.kind.is_root());
+        if let Some(&before) = before.filter(|before| **before != index && !in_ring.contains(*before)) {
+            step.depends_on.push(ids[before].clone());
+        }
+    }
+}
+
+/// Gives the last step of a ring the records of all.
+fn close(steps: &mut [Step], ring: &[usize]) {
+    let Some(&last) = ring.iter().max_by_key(|index| &steps[**index].address) else { return };
+    let mut all = Vec::new();
+    for &index in ring {
+        all.append(&mut steps[index].record);
+    }
+    let (puts, removals): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|change| matches!(change, RecordChange::Put(..)));
+    let others = ring.iter().filter(|index| **index != last).map(|index| steps[*index].id.clone()).collect();
+    steps[last].record = removals.into_iter().chain(puts).collect();
+    steps[last].depends_on = others;
+    let id = steps[last].id.clone();
+    let roots: BTreeSet<RootAddress> = ring.iter().map(|index| steps[*index].address.root()).collect();
+    for step in steps.iter_mut().filter(|s| !s.kind.is_root() && roots.contains(&s.address.root())) {
+        step.depends_on.push(id.clone());
+    }
 }
 
 /// A stable topological order: among the steps that could come next, keys before buckets, deletions of buckets before

@@ -1,7 +1,7 @@
 //! The plan as data: what `--format json` prints, what the text view shows, and what the executor runs. Nothing is
 //! computed while printing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress};
 use byob_model::call::{Call, Target};
@@ -59,6 +59,9 @@ pub struct Plan {
     /// again shortly after a write.
     #[serde(skip)]
     pub unsettled: BTreeSet<Address>,
+    /// What people call each desired root: a bucket's name, a key's alias.
+    #[serde(skip)]
+    pub names: BTreeMap<RootAddress, String>,
 }
 
 /// An account.
@@ -265,6 +268,51 @@ impl DriftSeverity {
     }
 }
 
+/// JSON text in which no character hides or steers a terminal: control and format characters (Unicode's Cc and Cf, and
+/// the line and paragraph separators) as JSON's own escapes. They stand in strings only, but for the line breaks
+/// between values.
+#[must_use]
+pub fn visible(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_hidden(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Source: `DerivedGeneralCategory.txt` of Unicode 16.
+fn is_hidden(c: char) -> bool {
+    const FORMAT: [(char, char); 21] = [
+        ('\u{ad}', '\u{ad}'),
+        ('\u{600}', '\u{605}'),
+        ('\u{61c}', '\u{61c}'),
+        ('\u{6dd}', '\u{6dd}'),
+        ('\u{70f}', '\u{70f}'),
+        ('\u{890}', '\u{891}'),
+        ('\u{8e2}', '\u{8e2}'),
+        ('\u{180e}', '\u{180e}'),
+        ('\u{200b}', '\u{200f}'),
+        ('\u{2028}', '\u{202e}'),
+        ('\u{2060}', '\u{2064}'),
+        ('\u{2066}', '\u{206f}'),
+        ('\u{feff}', '\u{feff}'),
+        ('\u{fff9}', '\u{fffb}'),
+        ('\u{110bd}', '\u{110bd}'),
+        ('\u{110cd}', '\u{110cd}'),
+        ('\u{13430}', '\u{1343f}'),
+        ('\u{1bca0}', '\u{1bca3}'),
+        ('\u{1d173}', '\u{1d17a}'),
+        ('\u{e0001}', '\u{e0001}'),
+        ('\u{e0020}', '\u{e007f}'),
+    ];
+    c.is_control() || FORMAT.iter().any(|(first, last)| (*first..=*last).contains(&c))
+}
+
 /// The public view of calls: operation and IAM action.
 fn calls<S: Serializer>(calls: &[Call], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
@@ -289,7 +337,7 @@ impl Plan {
     pub fn to_json(&self) -> String {
         // Through `Value`, whose maps are sorted; a plan is strings, numbers, booleans and string-keyed maps only.
         let value = serde_json::to_value(self).unwrap_or(Value::Null);
-        let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+        let mut text = visible(&serde_json::to_string_pretty(&value).unwrap_or_default());
         text.push('\n');
         text
     }

@@ -2,8 +2,8 @@
 //! table describes any more is completed in memory, as if it had been recorded, so that it is deleted and not orphaned.
 
 use byob_model::address::{Kind, RootKind};
-use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Key, Purpose};
-use byob_model::live::{Live, LiveBucket, LiveKey};
+use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Key, KeyRef, Purpose};
+use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
 
 use byob_model::desired::Desired;
@@ -42,6 +42,24 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
         );
     }
     completed
+}
+
+/// The record, with the key that each recorded bucket uses by now among those it ever used: a run that died right after
+/// putting it could not record it, and what W&B may do with a key depends on it.
+#[must_use]
+pub fn with_keys_seen(recorded: &Recorded, live: &Live) -> Recorded {
+    let mut seen = recorded.clone();
+    for (address, resource) in recorded.roots().filter(|(address, _)| address.kind == RootKind::Bucket) {
+        if let Some(LiveBucket::Exists(facts)) = live.buckets.get(&resource.identity)
+            && let Some(LiveAspect::Present(Attributes::Encryption(encryption))) =
+                facts.aspects.get(&Kind::Encryption)
+            && let Some(KeyRef::Arn(arn)) = &encryption.kms_key
+            && let Some(bucket) = seen.resources.get_mut(&address.address())
+        {
+            bucket.keys_used.insert(arn.clone());
+        }
+    }
+    seen
 }
 
 /// Whether AWS has what an intent was to make, as far as it can be proved.

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use byob_model::address::{Kind, RootKind};
 use byob_model::desired::{Desired, DesiredAspect};
 use byob_model::kind::{Attributes, KeyRef};
-use byob_model::live::{Wanted, WantedBucket, WantedKey};
+use byob_model::live::{Wanted, WantedBucket};
 use byob_model::recorded::Recorded;
+
+use crate::compare::find_recorded;
 
 /// The reads for a plan; with no desired state, those for `byob drift`.
 #[must_use]
@@ -51,6 +53,10 @@ pub fn wanted(desired: Option<&Desired>, recorded: &Recorded) -> Wanted {
             }
             RootKind::Key => {
                 wanted.aliases.insert((root.region.clone(), root.name.clone()));
+                if let Some((_, known)) = find_recorded(desired, recorded, address, root) {
+                    let key = wanted.keys.entry(known.identity.clone()).or_default();
+                    key.aspects.extend(managed.filter(|kind| *kind != Kind::Alias));
+                }
             }
         }
     }
@@ -115,6 +121,6 @@ fn deletions(wanted: &mut Wanted, desired: &Desired, recorded: &Recorded) {
         bucket.contents = true;
     }
     for tombstone in recorded.tombstones.iter().filter(|t| t.address.kind == RootKind::Key) {
-        wanted.keys.entry(tombstone.identity.clone()).or_insert_with(WantedKey::default);
+        wanted.keys.entry(tombstone.identity.clone()).or_default();
     }
 }

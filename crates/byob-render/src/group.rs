@@ -19,7 +19,8 @@ pub(crate) fn groups(page: &mut Page, plan: &Plan) {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.address.root() == root).collect();
         let drift: Vec<&Drift> = plan.drift.iter().filter(|drift| drift.address.root() == root).collect();
         let mut head = vec![root.to_string()];
-        head.extend(identity(&root, &steps, &drift).map(|text| word(&text)));
+        let called = plan.names.get(&root).cloned().or_else(|| identity(&root, &steps, &drift));
+        head.extend(called.map(|text| word(&text)));
         head.extend(steps.first().map(|step| word(&step.region)));
         page.text(Paint::Bold, head.join("   "));
         for step in &steps {

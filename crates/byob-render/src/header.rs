@@ -17,7 +17,7 @@ pub struct Header {
     pub keys: usize,
     /// `aws`, `sandbox`, or host and port.
     pub endpoint: String,
-    /// When the record was last written (`2026-11-20`), and its serial; `None` before the first apply.
+    /// When AWS was last written to (`2026-11-20`; empty: never), and the record's serial; `None` before the first apply.
     pub recorded: Option<(String, u64)>,
     /// An apply is running: who runs it.
     pub running: Option<String>,
@@ -25,6 +25,8 @@ pub struct Header {
     pub notes: Vec<String>,
     /// What the line to approve ends with: ` --target bucket.a`, or nothing.
     pub approve_flags: String,
+    /// Consent is given already: the line to approve is left out.
+    pub consented: bool,
 }
 
 /// Prints the header.
@@ -43,6 +45,7 @@ pub(crate) fn header(page: &mut Page, header: &Header) {
     parts.push(roots.join(", "));
     parts.push(match &header.recorded {
         None => "nothing recorded yet".into(),
+        Some((date, _)) if date.is_empty() => "begun, and nothing written yet".into(),
         Some((date, serial)) => format!("recorded {date}, serial {serial}"),
     });
     page.text(Paint::Bold, parts.join("   "));

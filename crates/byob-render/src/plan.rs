@@ -179,7 +179,11 @@ fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
     }
     if !plan.steps.is_empty() {
         page.text(Paint::Bold, counts(plan));
-        let text = format!("byob apply --approve {}{}", plan.digest, head.approve_flags);
+        if head.consented {
+            return;
+        }
+        let command = if plan.mode.destroy { "destroy" } else { "apply" };
+        let text = format!("byob {command} --approve {}{}", plan.digest, head.approve_flags);
         page.push(Line::Whole { paint: Paint::Plain, text });
         return;
     }

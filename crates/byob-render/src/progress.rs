@@ -104,7 +104,10 @@ pub fn outcome_text(outcome: &Outcome, style: &Style) -> String {
         SettledView::NotYetSeen(_) | SettledView::Other(_) if outcome.nothing_to_do => {
             page.text(Paint::Yellow, "no step to do, but it does not read back as configured");
         }
-        SettledView::NotYetSeen(_) | SettledView::Other(_) => {
+        SettledView::NotYetSeen(_) => {
+            page.text(Paint::Yellow, format!("✓ applied {steps} in {time}; AWS does not show all of it yet"));
+        }
+        SettledView::Other(_) => {
             page.text(
                 Paint::Yellow,
                 format!("applied {steps} in {time}, but it does not read back as configured"),

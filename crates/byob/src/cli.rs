@@ -30,7 +30,7 @@ pub(crate) struct Global {
     pub config: PathBuf,
     /// Use the embedded AWS instead of the real one; it needs no credentials and keeps its world, and the record of
     /// what was applied to it, in DIR
-    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = ".byob/sandbox")]
+    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = crate::session::SANDBOX_DIR)]
     pub sandbox: Option<PathBuf>,
     /// How long to read again what was written within the last five minutes before a difference is believed
     /// [default: 60s on AWS, 0 elsewhere]
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Output(OutputArgs),
     /// Take live buckets or keys that tables already describe into the record; write nothing to AWS
     Import(ImportArgs),
+    /// Look at the record, or move what it holds to another address
+    State(StateArgs),
     /// The embedded AWS by itself
     Sandbox(SandboxArgs),
 }
@@ -100,9 +102,6 @@ pub(crate) struct PlanArgs {
     /// Plan for an empty configuration
     #[arg(long)]
     pub destroy: bool,
-    /// Show notes one by one
-    #[arg(long)]
-    pub notes: bool,
     #[command(flatten)]
     pub select: Select,
 }
@@ -166,6 +165,36 @@ pub(crate) struct ImportArgs {
     /// How long to wait for somebody else's lock
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
     pub lock_timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Print every recorded address
+    List,
+    /// Print one recorded resource as JSON
+    Show {
+        /// `bucket.storage`, `bucket.storage.policy`
+        #[arg(value_name = "ADDRESS")]
+        address: Address,
+    },
+    /// Record a bucket or key under another address; the table in byob.toml has to have that name
+    Mv {
+        /// Where it is recorded
+        #[arg(value_name = "FROM")]
+        from: RootAddress,
+        /// Where it is to be recorded
+        #[arg(value_name = "TO")]
+        to: RootAddress,
+        /// How long to wait for somebody else's lock
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+        lock_timeout: Duration,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_apply::{Cloud, ErrorKind, Needed};
-use byob_model::call::{Call, Target};
-use byob_model::kind::{Attributes, KeyRef};
+use byob_model::call::{Call, Operation, Payload, Target};
+use byob_model::kind::{Alias, Attributes, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_plan::Plan;
 use byob_plan::lockout::locks_out;
@@ -63,7 +63,7 @@ pub(crate) async fn before_first_write(session: &Session, plan: &Plan) -> Result
         {
             return Err(Failure::said(
                 format!(
-                    "{}: {statement} would deny {} itself the reading, putting or deleting of this policy",
+                    "{}: {statement} would deny {} itself the reading, putting or deleting of this policy; nothing was written",
                     step.address, session.caller.arn
                 ),
                 "only the account's root user could mend that; leave the caller out of the Deny",
@@ -77,7 +77,7 @@ pub(crate) async fn before_first_write(session: &Session, plan: &Plan) -> Result
 /// Asks IAM whether the caller may do what the steps need, where it may ask.
 async fn rights(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let needed: BTreeSet<Needed> =
-        plan.steps.iter().flat_map(|s| &s.calls).filter_map(|c| needed(session, c)).collect();
+        plan.steps.iter().flat_map(|s| &s.calls).flat_map(|c| needed(session, c)).collect();
     if needed.is_empty() {
         return Ok(());
     }
@@ -124,20 +124,33 @@ fn may_not_ask(kind: ErrorKind) -> bool {
     )
 }
 
-fn needed(session: &Session, call: &Call) -> Option<Needed> {
+/// What a call needs beside its own action: `CreateKey` with tags is two rights, emptying a bucket is several.
+fn needed(session: &Session, call: &Call) -> Vec<Needed> {
     let partition = session.partition();
     let resource = match &call.target {
         Target::Bucket { name, .. } => format!("arn:{partition}:s3:::{name}"),
         Target::Key { key: KeyRef::Arn(arn), .. } => arn.clone(),
-        // A key that does not exist yet has no ARN to ask about.
-        Target::Key { .. } if call.operation == byob_model::call::Operation::CreateKey => "*".to_owned(),
-        Target::Key { .. } => return None,
+        // A key that does not exist yet has no ARN to ask about; its alias has one, and needs the right as well.
+        Target::Key { region, account_id, .. } => match (&call.operation, &call.payload) {
+            (Operation::CreateKey, _) => "*".to_owned(),
+            (
+                Operation::CreateAlias,
+                Payload::Alias { name } | Payload::Attributes(Attributes::Alias(Alias { name })),
+            ) => format!("arn:{partition}:kms:{region}:{account_id}:{name}"),
+            _ => return Vec::new(),
+        },
     };
-    let resource = match call.operation {
-        byob_model::call::Operation::DeleteObjects => format!("{resource}/*"),
-        _ => resource,
+    let action = call.operation.iam_action();
+    let rights: Vec<(&str, String)> = match call.operation {
+        Operation::CreateKey => vec![(action, resource.clone()), ("kms:TagResource", resource)],
+        Operation::DeleteObjects => vec![
+            (action, format!("{resource}/*")),
+            ("s3:DeleteObject", format!("{resource}/*")),
+            ("s3:AbortMultipartUpload", format!("{resource}/*")),
+        ],
+        _ => vec![(action, resource)],
     };
-    Some(Needed { iam_action: call.operation.iam_action().to_owned(), resource })
+    rights.into_iter().map(|(action, resource)| Needed { iam_action: action.to_owned(), resource }).collect()
 }
 
 /// A principal of one's own account that does not exist would make AWS refuse the policy after a minute of trying.
@@ -147,7 +160,7 @@ async fn principals(session: &Session, plan: &Plan) -> Result<(), Failure> {
     for step in &plan.steps {
         let Some(Attributes::Policy(policy)) = &step.after else { continue };
         for statement in &policy.document.statements {
-            let arns = statement.principal.iter().flat_map(|p| p.principals().0.get("AWS")).flatten();
+            let arns = statement.principal.iter().filter_map(|p| p.principals().0.get("AWS")).flatten();
             for arn in
                 arns.filter(|arn| arn.contains(&own) && arn.contains(":iam:") && !arn.ends_with(":root"))
             {
@@ -163,7 +176,7 @@ async fn principals(session: &Session, plan: &Plan) -> Result<(), Failure> {
                     format!(
                         "{address} names {arn}, which does not exist in this account; nothing was written"
                     ),
-                    "correct `principals` or `managers` in byob.toml, or create it first",
+                    "correct it in byob.toml (`principals`, `managers` or a statement), or create it first",
                 ));
             }
             Err(error) if may_not_ask(error.kind) => {

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
             Command::Drift(args) => commands::drift::run(&global, &args).await,
             Command::Output(args) => commands::output::run(&global, &args).await,
             Command::Import(args) => commands::import::run(&global, &args).await,
+            Command::State(args) => commands::state::run(&global, &args).await,
             Command::Sandbox(args) => commands::sandbox::run(&global, &args).await,
         }
     });

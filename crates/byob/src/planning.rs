@@ -7,6 +7,7 @@ use byob_apply::{Replan, settle};
 use byob_model::desired::{Desired, desired};
 use byob_model::live::{Live, Wanted};
 use byob_model::recorded::Recorded;
+use byob_plan::recovery::with_keys_seen;
 use byob_plan::{Input, Mode, Plan, plan, wanted};
 use byob_render::Header;
 use byob_state::Loaded as LoadedRecord;
@@ -32,11 +33,11 @@ pub(crate) fn mode(select: &Select, destroy: bool) -> Mode {
     }
 }
 
-/// The flags as they have to stand behind `--approve`.
-pub(crate) fn approve_flags(mode: &Mode) -> String {
+/// The flags as they have to stand behind `--approve`: the plan's own, and those that say of what it is the plan.
+fn approve_flags(session: &Session, mode: &Mode) -> String {
     let target = mode.target.iter().map(|t| format!(" --target {t}"));
     let recreate = mode.recreate.iter().map(|r| format!(" --recreate {r}"));
-    target.chain(recreate).collect()
+    target.chain(recreate).chain([session.flags.clone()]).collect()
 }
 
 /// Resolves the configuration against a record.
@@ -107,7 +108,9 @@ impl<'a> Planner<'a> {
         )
         .await?;
         contact::refuse_unread(&live)?;
-        let plan = self.compare(&desired, recorded, &live);
+        let recorded = with_keys_seen(recorded, &live);
+        let desired = resolve(self.session, &recorded)?;
+        let plan = self.compare(&desired, &recorded, &live);
         Ok(Planned { plan, live })
     }
 }
@@ -126,7 +129,7 @@ impl Replan for Planner<'_> {
 pub(crate) fn header(session: &Session, record: &LoadedRecord, mode: &Mode, live: Option<&Live>) -> Header {
     let recorded = record.recorded.as_ref().filter(|r| r.serial > 0).map(|r| {
         let date = r.written_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
-        (date.map_or_else(|| "never".to_owned(), |d| d.strftime("%Y-%m-%d").to_string()), r.serial)
+        (date.map_or_else(String::new, |d| d.strftime("%Y-%m-%d").to_string()), r.serial)
     });
     let mut notes: Vec<String> = live.map(|l| l.notes.clone()).unwrap_or_default();
     if record.journalled && record.lock.is_none() {
@@ -144,6 +147,7 @@ pub(crate) fn header(session: &Session, record: &LoadedRecord, mode: &Mode, live
         recorded,
         running: record.lock.as_ref().map(ToString::to_string),
         notes,
-        approve_flags: approve_flags(mode),
+        approve_flags: approve_flags(session, mode),
+        consented: false,
     }
 }

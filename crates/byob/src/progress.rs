@@ -51,7 +51,7 @@ impl Progress {
         };
         match event {
             Event::Started { address, .. } => {
-                bars.of(&address.root()).set_message(address.kind.aspect().unwrap_or("").to_owned())
+                bars.of(&address.root()).set_message(address.kind.aspect().unwrap_or("").to_owned());
             }
             Event::Retrying { address, .. } => {
                 bars.of(&address.root())
@@ -62,7 +62,7 @@ impl Progress {
                 bars.failed.borrow_mut().push(address.to_string());
             }
             Event::ReadingBack { waiting, .. } => {
-                bars.shared.set_message(format!("reading back, {waiting} not seen yet"))
+                bars.shared.set_message(format!("reading back, {waiting} not seen yet"));
             }
         }
     }

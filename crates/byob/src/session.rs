@@ -18,6 +18,9 @@ use crate::terminal;
 /// The account of a sandbox whose configuration names none.
 const SANDBOX_ACCOUNT: &str = "123456789012";
 
+/// Where `--sandbox` without a folder keeps its world.
+pub(crate) const SANDBOX_DIR: &str = ".byob/sandbox";
+
 /// A configuration that was read and found right.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -40,6 +43,8 @@ pub(crate) struct Session {
     pub pace: Pace,
     pub settle: Duration,
     pub clock: SystemClock,
+    /// `--config` and `--sandbox` as another command line needs them to mean the same, each after a space.
+    pub flags: String,
 }
 
 impl Session {
@@ -155,9 +160,34 @@ pub(crate) async fn open(global: &Global) -> Result<Session, Failure> {
         store,
         caller,
         endpoint,
+        flags: flags(global),
         clock: SystemClock::default(),
         loaded,
     })
+}
+
+/// What has to stand on the next command line too, quoted for a shell; defaults are left out.
+fn flags(global: &Global) -> String {
+    let mut flags = String::new();
+    if global.config != Path::new("byob.toml") {
+        flags.push_str(&format!(" --config {}", quoted(&global.config)));
+    }
+    match &global.sandbox {
+        None => {}
+        Some(dir) if dir == Path::new(SANDBOX_DIR) => flags.push_str(" --sandbox"),
+        Some(dir) => flags.push_str(&format!(" --sandbox={}", quoted(dir))),
+    }
+    flags
+}
+
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// Opens the sandbox's world, with what the configuration names as somebody else's in it.
@@ -195,11 +225,13 @@ fn seed(config: &Configuration, account_id: &str) -> Seed {
             keys.insert(arn.clone());
         }
         roles.extend(bucket.managers.iter().cloned());
+        let named = bucket.extra_statements.iter().filter_map(|s| s.principal.as_ref());
+        roles.extend(named.flat_map(|p| p.principals().0.get("AWS")).flatten().cloned());
     }
     roles.extend(config.wandb.principals.iter().cloned());
     roles.extend(config.keys.values().flat_map(|k| k.managers.iter().cloned()));
     let own = format!(":{account_id}:");
-    roles.retain(|arn| arn.contains(&own) && !arn.ends_with(":root"));
+    roles.retain(|arn| arn.contains(&own) && arn.contains(":role/"));
     Seed { foreign_keys: keys.into_iter().collect(), roles: roles.into_iter().collect() }
 }
 

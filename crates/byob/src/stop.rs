@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::failure::Failure;
@@ -21,9 +22,19 @@ impl Stop {
     /// Listens to SIGINT and SIGTERM from now on. Not before a prompt: there an interrupt just ends the process.
     pub(crate) fn listen() -> Self {
         let stop = Self::default();
+        // Both at once, not in the task: a signal that comes before its first turn must not end the process.
+        let (Ok(mut interrupt), Ok(mut end)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return stop;
+        };
         let asked = Arc::clone(&stop.0);
         tokio::spawn(async move {
-            while signal().await {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = end.recv() => {}
+                }
                 if asked.flag.swap(true, Ordering::SeqCst) {
                     crate::terminal::say(
                         "stopped at once; what was done is in the journal, and the next run goes on from there",
@@ -62,15 +73,4 @@ fn interrupted() -> Failure {
         "interrupted; nothing more was written",
         "the same command, with the same approval, goes on from here",
     )
-}
-
-/// Waits for a signal; false if none can be listened to.
-async fn signal() -> bool {
-    let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-        return tokio::signal::ctrl_c().await.is_ok();
-    };
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt.is_ok(),
-        end = term.recv() => end.is_some(),
-    }
 }

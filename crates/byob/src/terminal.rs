@@ -7,8 +7,8 @@ use byob_render::Style;
 use crate::cli::{Color, Global};
 
 /// How to print on stdout.
-pub(crate) fn style(global: &Global, notes: bool) -> Style {
-    Style { color: color(global, std::io::stdout().is_terminal()), width: width(), notes }
+pub(crate) fn style(global: &Global) -> Style {
+    Style { color: color(global, std::io::stdout().is_terminal()), width: width(), notes: false }
 }
 
 /// How to print on stderr.
@@ -41,6 +41,12 @@ pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
+}
+
+/// Data as JSON: to stdout, with nothing in it that steers a terminal.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    print(&format!("{}\n", byob_plan::plan::visible(&text)));
 }
 
 /// Talk: to stderr.

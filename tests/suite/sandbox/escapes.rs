@@ -1,1 +1,64 @@
-//! Soon.
+//! What others wrote never moves the reader's cursor: control and format characters are escaped, the values stay.
+
+use serde_json::json;
+
+use crate::common::TestEnvironment;
+
+use super::ONE_BUCKET;
+use super::world::{World, wait};
+
+#[test]
+fn a_live_value_cannot_paint_over_the_plan() {
+    let env = TestEnvironment::applied(super::BUCKET_AND_KEY);
+    let world = wait(World::of(&env));
+    let evil = "\u{1b}[2Kours\u{202e}\u{200b}\r\n0 to create";
+    wait(world.kms("us-east-1").update_key_description().key_id(env.key_arn()).description(evil).send())
+        .unwrap();
+    let policy = json!({ "Version": "2012-10-17", "Statement": [{
+        "Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject",
+        "Resource": "arn:aws:s3:::acme-wandb-storage/*", "Condition": { "StringEquals": { "aws:UserAgent": evil } },
+    }] });
+    let s3 = world.s3("us-east-1");
+    wait(s3.put_bucket_policy().bucket("acme-wandb-storage").policy(policy.to_string()).send()).unwrap();
+
+    for command in ["plan", "drift", "plan --format json", "drift --format json", "plan --color always"] {
+        let stdout = env.sandbox(command).stdout;
+        // With colour, our own escape sequences are for colour alone.
+        let text = match command.contains("always") {
+            true => stdout
+                .split('\u{1b}')
+                .map(|part| part.trim_start_matches(|c: char| "[;m".contains(c) || c.is_ascii_digit()))
+                .collect(),
+            false => stdout.clone(),
+        };
+        let dirty = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{200b}' | '\u{202e}'));
+        assert!(!text.contains(dirty), "{command}: {stdout:?}");
+        assert!(!stdout.contains("\u{1b}[2K"), "{command}: {stdout:?}");
+    }
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @"");
+    insta::assert_snapshot!(env.sandbox("drift").exits(2), @"");
+    let drift = env.sandbox("drift --format json").json();
+    let entries = drift["drift"].as_array().unwrap();
+    let changes = &entries.iter().find(|entry| entry["address"] == "key.storage").unwrap()["changes"];
+    assert_eq!(changes[0]["after"], json!(evil), "the JSON holds the value itself");
+    env.sandbox("apply --auto-approve").exits(0);
+    env.is_settled();
+}
+
+#[test]
+fn a_configuration_cannot_either() {
+    let env =
+        TestEnvironment::new(&ONE_BUCKET.replace("\"acme-wandb-storage\"", "\"acme\\u001b[31m\\u202e\""));
+    insta::assert_snapshot!(env.sandbox("plan").exits(1), @r#"
+    error: bucket name `acme\u{1b}[31m\u{202e}` cannot exist in AWS
+       ╭▸ byob.toml:11:8
+       │
+    11 │ name = "acme\u001b[31m\u202e"
+       │        ━━━━━━━━━━━━━━━━━━━━━━ `\u{1b}`, `[` and `\u{202e}` are not allowed
+       │
+       ╰ help: `acme-31m` would be valid
+
+    1 error in byob.toml; nothing was contacted
+    [exit 1]
+    "#);
+}

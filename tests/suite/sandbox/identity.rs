@@ -1,1 +1,224 @@
-//! Soon.
+//! Identity goes before address: a renamed table moves the record, an imported bucket is taken as it is.
+
+use serde_json::{Value, json};
+
+use crate::common::TestEnvironment;
+
+use super::world::{World, wait};
+use super::{BUCKET_AND_KEY, ONE_BUCKET};
+
+/// The tags of a bucket.
+fn tags(env: &TestEnvironment, bucket: &str) -> Value {
+    let s3 = wait(World::of(env)).s3("us-east-1");
+    let tags = wait(s3.get_bucket_tagging().bucket(bucket).send()).unwrap();
+    tags.tag_set().iter().map(|tag| (tag.key().to_owned(), Value::from(tag.value()))).collect()
+}
+
+/// One file of the world as JSON, without the tags.
+fn but_its_tags(env: &TestEnvironment, folder: &str) -> Value {
+    let name = env.names(folder).remove(0);
+    let text = env.read(format!(".byob/sandbox/{folder}/{name}.json"));
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    take_tags(&mut value);
+    value
+}
+
+fn take_tags(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|key, _| key != "tags" && key != "tagging");
+            object.values_mut().for_each(take_tags);
+        }
+        Value::Array(items) => items.iter_mut().for_each(take_tags),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_renamed_bucket_table_moves_the_record_and_one_tag() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    let (before, rest) = (tags(&env, "acme-wandb-storage"), but_its_tags(&env, "buckets"));
+    env.edit("[bucket.storage]", "[bucket.artifacts]");
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+
+    bucket.artifacts   acme-wandb-storage   us-east-1
+      > bucket   taken into the record: recorded as bucket.storage until now
+          writes to AWS: PutBucketTagging
+
+    0 to create, 0 to update, 0 to delete, 1 to adopt
+    byob apply --approve sha256:<digest> --sandbox
+    ");
+    env.sandbox("apply --auto-approve").exits(0);
+    let mut expected = before;
+    expected["byob:address"] = json!("bucket.artifacts");
+    assert_eq!(tags(&env, "acme-wandb-storage"), expected);
+    assert_eq!(but_its_tags(&env, "buckets"), rest);
+    let record = env.record();
+    let addresses: Vec<&String> = record["resources"].as_object().unwrap().keys().collect();
+    assert!(addresses.iter().all(|address| address.starts_with("bucket.artifacts")), "{addresses:?}");
+    env.is_settled();
+}
+
+#[test]
+fn a_renamed_key_table_moves_the_record_and_one_tag() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    let (arn, rest) = (env.key_arn(), but_its_tags(&env, "keys"));
+    let kms = wait(World::of(&env)).kms("us-east-1");
+    let key_tags = || -> Value {
+        let tags = wait(kms.list_resource_tags().key_id(&arn).send()).unwrap();
+        tags.tags().iter().map(|tag| (tag.tag_key().to_owned(), Value::from(tag.tag_value()))).collect()
+    };
+    let mut expected = key_tags();
+    let before = env.tree();
+    env.edit("key.storage\" }", "key.main\" }");
+    env.edit("[key.storage]", "[key.main]");
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
+
+    key.main   arn:aws:kms:us-east-1:123456789012:key/<uuid>   us-east-1
+      > key   taken into the record: recorded as key.storage until now
+          writes to AWS: TagResource
+
+    0 to create, 0 to update, 0 to delete, 1 to adopt
+    byob apply --approve sha256:<digest> --sandbox
+    ");
+    env.sandbox("apply --auto-approve").exits(0);
+    expected["byob:address"] = json!("key.main");
+    assert_eq!(key_tags(), expected);
+    assert_eq!(but_its_tags(&env, "keys"), rest);
+    assert_eq!(env.written(&before).len(), 1, "the key's file alone");
+    assert_eq!(env.key_arn(), arn);
+    env.is_settled();
+}
+
+#[test]
+fn two_tables_may_swap_their_labels() {
+    let two = format!("{ONE_BUCKET}\n[bucket.archive]\nname = \"acme-wandb-archive\"\n");
+    let env = TestEnvironment::applied(&two);
+    env.write(
+        "byob.toml",
+        &two.replace("[bucket.storage]", "[bucket.x]")
+            .replace("[bucket.archive]", "[bucket.storage]")
+            .replace("[bucket.x]", "[bucket.archive]"),
+    );
+    let plan = env.sandbox("plan --format json").exits(0).json();
+    assert_eq!(plan["summary"]["adopt"], 2);
+    assert_eq!(plan["summary"]["delete"], 0);
+    env.sandbox("apply --auto-approve").exits(0);
+    env.is_settled();
+}
+
+#[test]
+fn a_bucket_made_by_hand_is_imported_and_planned_without_a_write() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    // As if somebody had made the same bucket by hand: no record, no tags.
+    let s3 = wait(World::of(&env)).s3("us-east-1");
+    wait(s3.delete_bucket_tagging().bucket("acme-wandb-storage").send()).unwrap();
+    std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
+    let before = env.tree();
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded never, serial 1
+
+    No changes. AWS matches the configuration and the record (17 attributes read).
+    imported bucket.storage into .byob/sandbox/record/byob.state.json; nothing was written to AWS
+    ");
+    let plan = env.sandbox("plan --format json").exits(0).json();
+    for step in plan["steps"].as_array().unwrap() {
+        assert_eq!(step["calls"], json!([]), "{step}");
+    }
+    env.sandbox("apply --auto-approve").exits(0);
+    assert_eq!(env.written(&before), [""; 0]);
+    env.is_settled();
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(1), @r"
+    error: bucket.storage is recorded already
+      help: nothing was recorded
+    [exit 1]
+    ");
+}
+
+#[test]
+fn an_imported_bucket_is_brought_to_its_configuration_and_keeps_its_tags() {
+    let env = TestEnvironment::new(ONE_BUCKET);
+    env.sandbox("plan").exits(0);
+    let s3 = wait(World::of(&env)).s3("us-east-1");
+    wait(s3.create_bucket().bucket("acme-wandb-storage").send()).unwrap();
+    let tag = aws_sdk_s3::types::Tag::builder().key("CostCentre").value("42").build().unwrap();
+    let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
+    wait(s3.put_bucket_tagging().bucket("acme-wandb-storage").tagging(tagging).send()).unwrap();
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded never, serial 1
+
+    Access: who gains or loses what is not judged in this version; read the policies below
+
+    bucket.storage   acme-wandb-storage   us-east-1
+      + cors     GET, HEAD, PUT from any origin (*); headers *; exposes ETag; 3000 s   (managed from now
+                 on)
+      + policy   1 statement   (managed from now on)
+          + Allow WandbAccountAccess
+          +   who   arn:aws:iam::830241207209:root
+          +   what  s3:GetObject*, s3:GetEncryptionConfiguration, s3:ListBucket,
+          +       s3:ListBucketMultipartUploads, s3:ListBucketVersions, s3:AbortMultipartUpload,
+          +       s3:DeleteObject, s3:PutObject, s3:GetBucketCORS, s3:GetBucketLocation,
+          +       s3:GetBucketVersioning
+          +   on    arn:aws:s3:::acme-wandb-storage, arn:aws:s3:::acme-wandb-storage/*
+
+    2 to create, 0 to update, 0 to delete
+    byob apply --approve sha256:<digest> --sandbox
+    imported bucket.storage into .byob/sandbox/record/byob.state.json; nothing was written to AWS
+    ");
+    env.sandbox("apply --auto-approve").exits(0);
+    assert_eq!(tags(&env, "acme-wandb-storage"), json!({ "CostCentre": "42" }));
+    env.is_settled();
+}
+
+#[test]
+fn a_key_made_by_hand_is_imported_by_its_alias() {
+    let env = TestEnvironment::new(BUCKET_AND_KEY);
+    env.sandbox("plan").exits(0);
+    let kms = wait(World::of(&env)).kms("us-east-1");
+    let key = wait(kms.create_key().description("by hand").send()).unwrap().key_metadata.unwrap();
+    wait(kms.create_alias().alias_name("alias/acme-wandb").target_key_id(&key.key_id).send()).unwrap();
+    let before = env.tree();
+    let import = env.sandbox("import key.storage").exits(0);
+    insta::assert_snapshot!(import.talk(), @r"
+    SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
+    imported key.storage into .byob/sandbox/record/byob.state.json; nothing was written to AWS
+    ");
+    assert_eq!(env.written(&before), [""; 0]);
+    env.sandbox("apply --auto-approve").exits(0);
+    assert_eq!(env.names("keys"), [key.key_id]);
+    env.is_settled();
+}
+
+#[test]
+fn what_cannot_be_imported_is_said() {
+    let env = TestEnvironment::new(BUCKET_AND_KEY);
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(1), @r"
+    error: bucket.storage: `acme-wandb-storage` does not exist; byob apply would create it
+      help: nothing was recorded
+    [exit 1]
+    ");
+    insta::assert_snapshot!(env.sandbox("import key.storage").exits(1), @r"
+    error: key.storage: `alias/acme-wandb` does not exist; byob apply would create it
+      help: nothing was recorded
+    [exit 1]
+    ");
+    insta::assert_snapshot!(env.sandbox("import bucket.vision").exits(1), @r"
+    error: bucket.vision has no table in byob.toml; an import takes the live root that a table already
+           describes
+      help: nothing was recorded
+    [exit 1]
+    ");
+    insta::assert_snapshot!(env.sandbox("import bucket").exits(1), @r"
+    error: invalid value 'bucket' for '<ADDRESS>...': `bucket` is not an address; addresses look like `bucket.storage`, `bucket.storage.policy` or `key.vision`
+
+    For more information, try '--help'.
+    [exit 1]
+    ");
+    assert!(env.record().is_null());
+}

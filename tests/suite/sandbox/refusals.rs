@@ -69,7 +69,10 @@ fn findings_with(env: &TestEnvironment, faults: &str, flags: &str) -> String {
 fn the_wrong_account() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     env.edit("account_id = \"123456789012\"", "account_id = \"210987654321\"");
-    insta::assert_snapshot!(refused(&env, "plan"), @"");
+    insta::assert_snapshot!(refused(&env, "plan"), @r"
+    error: the sandbox in .byob/sandbox belongs to account 123456789012, not 210987654321
+    [exit 1]
+    ");
 }
 
 #[test]
@@ -78,7 +81,10 @@ fn a_bucket_that_somebody_else_has() {
     env.sandbox("plan").exits(0);
     let world = wait(World::of(&env));
     wait(world.0.add_foreign_bucket("acme-wandb-storage", "us-east-1", STRANGER)).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB002 bucket.storage: bucket `acme-wandb-storage` exists and AWS does not let this caller look at it: most likely it belongs to another account
+      help: bucket names are global: choose another name; if it is yours, the caller needs s3:ListBucket on it
+    ");
 }
 
 #[test]
@@ -86,10 +92,16 @@ fn a_bucket_that_exists_even_where_it_equals_the_configuration() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     // Everything byob made stands, but nothing proves it any more: neither record nor tags.
     std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB003 bucket.storage: `acme-wandb-storage` is recorded elsewhere: it carries byob:lineage = <uuid>
+      help: find the record with that lineage (the tags byob:stack and byob:address say which configuration made it) and use it; where it is lost for good: byob import bucket.storage
+    ");
     let world = wait(World::of(&env));
     wait(world.s3("us-east-1").delete_bucket_tagging().bucket("acme-wandb-storage").send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB001 bucket.storage: `acme-wandb-storage` exists already, and nothing proves that byob made it
+      help: to take it over as it is, and see what would change: byob import bucket.storage; else choose another name
+    ");
 }
 
 #[test]
@@ -98,7 +110,10 @@ fn an_empty_bucket_of_ones_own_that_byob_did_not_make() {
     env.sandbox("plan").exits(0);
     let world = wait(World::of(&env));
     wait(world.s3("us-east-1").create_bucket().bucket("acme-wandb-storage").send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB001 bucket.storage: `acme-wandb-storage` exists already, and nothing proves that byob made it
+      help: to take it over as it is, and see what would change: byob import bucket.storage; else choose another name
+    ");
 }
 
 #[test]
@@ -108,7 +123,10 @@ fn an_alias_on_somebody_elses_key() {
     let kms = wait(World::of(&env)).kms("us-east-1");
     let key = wait(kms.create_key().send()).unwrap().key_metadata.unwrap();
     wait(kms.create_alias().alias_name("alias/acme-wandb").target_key_id(key.key_id).send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r#"
+    error BYOB008 key.storage.alias: `alias/acme-wandb` already points at `arn:aws:kms:us-east-1:123456789012:key/<uuid>`
+      help: choose another alias; to take that key over as it is: byob import key.storage; to use it without managing it: encryption = { type = "sse-kms", key = "arn:aws:kms:us-east-1:123456789012:key/<uuid>" }
+    "#);
 }
 
 #[test]
@@ -117,16 +135,44 @@ fn an_alias_that_was_moved_to_another_key() {
     let kms = wait(World::of(&env)).kms("us-east-1");
     let key = wait(kms.create_key().send()).unwrap().key_metadata.unwrap();
     wait(kms.update_alias().alias_name("alias/acme-wandb").target_key_id(key.key_id).send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
-    insta::assert_snapshot!(env.sandbox("drift").exits(2), @"");
+    insta::assert_snapshot!(findings(&env), @r#"
+    error BYOB008 key.storage.alias: `alias/acme-wandb` already points at `arn:aws:kms:us-east-1:123456789012:key/<uuid>`
+      help: choose another alias; to take that key over as it is: byob import key.storage; to use it without managing it: encryption = { type = "sse-kms", key = "arn:aws:kms:us-east-1:123456789012:key/<uuid>" }
+    "#);
+    insta::assert_snapshot!(env.sandbox("drift").exits(2), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
+
+    key.storage   alias/acme-wandb
+      ! alias   alias/acme-wandb → (removed)
+          meaning: W&B may stop working
+
+    1 of 13 recorded addresses drifted (29 attributes read)
+    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    [exit 2]
+    ");
 }
 
 #[test]
 fn a_recorded_bucket_that_vanished() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     wait(wait(World::of(&env)).s3("us-east-1").delete_bucket().bucket("acme-wandb-storage").send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
-    insta::assert_snapshot!(env.sandbox("drift").exits(2), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB004 bucket.storage: `acme-wandb-storage` was deleted outside byob; its data may be lost
+      help: to make it again, empty: --recreate bucket.storage; to drop it: take out its table
+    ");
+    insta::assert_snapshot!(env.sandbox("drift").exits(2), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+
+    bucket.storage
+      ! bucket   acme-wandb-storage → absent
+          meaning: it was deleted outside byob, and its data with it
+
+    1 of 8 recorded addresses drifted (0 attributes read)
+    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    [exit 2]
+    ");
     // Only what somebody asks for by name makes it again.
     let plan = env.sandbox("plan --recreate bucket.storage").exits(0);
     assert!(plan.stdout.lines().last().unwrap().contains(" --recreate bucket.storage"), "{plan}");
@@ -140,23 +186,58 @@ fn a_recorded_bucket_that_another_account_took() {
     let world = wait(World::of(&env));
     wait(world.s3("us-east-1").delete_bucket().bucket("acme-wandb-storage").send()).unwrap();
     wait(world.0.add_foreign_bucket("acme-wandb-storage", "us-east-1", STRANGER)).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
-    insta::assert_snapshot!(env.sandbox("drift").exits(2), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB005 bucket.storage: `acme-wandb-storage` now belongs to another account: it was deleted outside byob and somebody else took the name
+      help: tell W&B and everybody who writes to it at once; then take out its table and use another name
+    ");
+    insta::assert_snapshot!(env.sandbox("drift").exits(2), @r#"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+
+    bucket.storage
+      ! bucket   acme-wandb-storage → "another account's, or not allowed"
+          meaning: it may belong to somebody else now, or this caller may not look at it
+
+    1 of 8 recorded addresses drifted (0 attributes read)
+    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    [exit 2]
+    "#);
 }
 
 #[test]
 fn a_bucket_that_answers_as_another_accounts() {
     let env = TestEnvironment::applied(ONE_BUCKET);
-    insta::assert_snapshot!(findings_with(&env, "foreign-owner=acme-wandb-storage", ""), @"");
-    let env = TestEnvironment::new(ONE_BUCKET);
-    env.sandbox_with("foreign-owner=acme-wandb-storage", "plan").exits(0);
+    insta::assert_snapshot!(findings_with(&env, "foreign-owner=acme-wandb-storage", ""), @r"
+    error BYOB005 bucket.storage: `acme-wandb-storage` now belongs to another account: it was deleted outside byob and somebody else took the name
+      help: tell W&B and everybody who writes to it at once; then take out its table and use another name
+    ");
 }
 
 #[test]
 fn a_recorded_bucket_that_may_not_be_looked_at() {
     let env = TestEnvironment::applied(ONE_BUCKET);
-    insta::assert_snapshot!(refused_with(&env, "deny=s3:ListBucket", "plan"), @"");
-    insta::assert_snapshot!(refused_with(&env, "deny=s3:ListBucket+s3:ListAllMyBuckets", "plan"), @"");
+    insta::assert_snapshot!(refused_with(&env, "deny=s3:ListBucket", "plan"), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+
+    error BYOB002 bucket.storage: AWS does not let this caller look at `acme-wandb-storage`
+      help: the caller needs s3:ListBucket on the bucket (and s3:ListAllMyBuckets to tell whether it is
+        still ours)
+
+    1 error: nothing can be applied
+    [exit 1]
+    ");
+    insta::assert_snapshot!(refused_with(&env, "deny=s3:ListBucket+s3:ListAllMyBuckets", "plan"), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+
+    error BYOB002 bucket.storage: AWS does not let this caller look at `acme-wandb-storage`
+      help: the caller needs s3:ListBucket on the bucket (and s3:ListAllMyBuckets to tell whether it is
+        still ours)
+
+    1 error: nothing can be applied
+    [exit 1]
+    ");
 }
 
 #[test]
@@ -167,9 +248,15 @@ fn a_foreign_key_that_is_disabled_or_about_to_be_deleted() {
     env.sandbox("plan").exits(0);
     let kms = wait(World::of(&env)).kms("us-east-1");
     wait(kms.disable_key().key_id(ARN).send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB009 bucket.storage.encryption: the key `arn:aws:kms:us-east-1:123456789012:key/<uuid>` is Disabled: S3 could neither write nor read objects under it
+      help: let its owner enable it (or cancel its deletion), or name another key
+    ");
     wait(kms.schedule_key_deletion().key_id(ARN).send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r"
+    error BYOB009 bucket.storage.encryption: the key `arn:aws:kms:us-east-1:123456789012:key/<uuid>` is PendingDeletion: S3 could neither write nor read objects under it
+      help: let its owner enable it (or cancel its deletion), or name another key
+    ");
     wait(kms.cancel_key_deletion().key_id(ARN).send()).unwrap();
     wait(kms.enable_key().key_id(ARN).send()).unwrap();
     env.sandbox("apply --auto-approve").exits(0);
@@ -186,11 +273,17 @@ fn a_key_that_data_still_needs() {
         .unwrap();
     env.edit("encryption = { type = \"sse-kms\", key = \"key.storage\" }\n", "");
     env.edit("[key.storage]\nprotect = false\nalias = \"acme-wandb\"\n", "");
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r#"
+    error BYOB010 key.storage: objects in `acme-wandb-storage` were encrypted under `arn:aws:kms:us-east-1:123456789012:key/<uuid>`, or are to be; without it they are unreadable for ever
+      help: to keep the key and drop it from the record: forget = ["key.storage"]
+    "#);
     // The bucket leaves the record: the key is still remembered as needed.
     env.write("byob.toml", &format!("forget = [\"bucket.storage\"]\n{}", env.read("byob.toml")));
     env.edit("[bucket.storage]\nname = \"acme-wandb-storage\"\n", "");
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r#"
+    error BYOB010 key.storage: objects in `acme-wandb-storage` were encrypted under `arn:aws:kms:us-east-1:123456789012:key/<uuid>`, or are to be; without it they are unreadable for ever
+      help: to keep the key and drop it from the record: forget = ["key.storage"]
+    "#);
     env.edit("forget = [\"bucket.storage\"]", "forget = [\"bucket.storage\", \"key.storage\"]");
     let before = env.tree();
     env.sandbox("apply --auto-approve").exits(0);
@@ -201,14 +294,20 @@ fn a_key_that_data_still_needs() {
 fn a_new_name_for_an_existing_bucket() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     env.edit("acme-wandb-storage", "acme-wandb-archive");
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r#"
+    error BYOB007 bucket.storage: the name cannot change: it is `acme-wandb-storage` and would become `acme-wandb-archive`
+      help: a bucket keeps its name for life; put the old one back, or give the new one a table of its own (and take the old one out with forget = ["bucket.storage"], or protect = false and byob destroy)
+    "#);
 }
 
 #[test]
 fn another_region_for_an_existing_bucket() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     env.edit("name = \"acme-wandb-storage\"", "name = \"acme-wandb-storage\"\nregion = \"eu-west-1\"");
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r#"
+    error BYOB007 bucket.storage: `acme-wandb-storage` is in us-east-1 and the configuration says eu-west-1
+      help: a bucket never changes its region: write region = "us-east-1"
+    "#);
 }
 
 #[test]
@@ -217,16 +316,50 @@ fn a_prefix_named_bucket_under_another_label() {
         &ONE_BUCKET.replace("name =", "name_prefix =").replace("acme-wandb-storage", "acme"),
     );
     env.edit("[bucket.storage]", "[bucket.archive]");
-    insta::assert_snapshot!(refused(&env, "plan"), @"");
+    insta::assert_snapshot!(refused(&env, "plan"), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+
+    error BYOB011 bucket.archive: `bucket.storage` is `acme-file-storage-oasis-insight`, made from the
+      prefix `acme`; under `bucket.archive` it would be a new bucket
+      help: if it is the same bucket: byob state mv bucket.storage bucket.archive; if it is a new one,
+        give it another prefix or a name
+
+    1 error: nothing can be applied
+    [exit 1]
+    ");
 }
 
 #[test]
 fn a_deletion_under_protection() {
     let env = TestEnvironment::applied(BUCKET_AND_KEY);
-    insta::assert_snapshot!(refused(&env, "destroy --auto-approve"), @"");
+    insta::assert_snapshot!(refused(&env, "destroy --auto-approve"), @r#"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
+    Destroy: everything byob has recorded is to go (--destroy).
+
+    error BYOB006 bucket.storage: `acme-wandb-storage` is protected and would be deleted
+      help: to delete it: protect = false in [bucket.storage], byob apply, then this again; to keep it
+        and drop it from the record: forget = ["bucket.storage"]
+    error BYOB006 key.storage:
+      `arn:aws:kms:us-east-1:123456789012:key/<uuid>` is protected and
+      would be deleted
+      help: to delete it: protect = false in [key.storage], byob apply, then this again; to keep it and
+        drop it from the record: forget = ["key.storage"]
+
+    2 errors: nothing can be applied
+    error: nothing was written
+      help: mend the errors above, then plan again
+    [exit 1]
+    "#);
     let config = env.read("byob.toml");
     env.write("byob.toml", config.split_once("[bucket.storage]").unwrap().0);
-    insta::assert_snapshot!(findings(&env), @"");
+    insta::assert_snapshot!(findings(&env), @r#"
+    error BYOB006 bucket.storage: `acme-wandb-storage` is protected and would be deleted
+      help: to delete it: protect = false in [bucket.storage], byob apply, then this again; to keep it and drop it from the record: forget = ["bucket.storage"]
+    error BYOB006 key.storage: `arn:aws:kms:us-east-1:123456789012:key/<uuid>` is protected and would be deleted
+      help: to delete it: protect = false in [key.storage], byob apply, then this again; to keep it and drop it from the record: forget = ["key.storage"]
+    "#);
 }
 
 #[test]
@@ -239,7 +372,13 @@ fn a_policy_that_locks_its_own_caller_out() {
     );
     // Another role may well put it: the plan stands, the apply is refused.
     env.sandbox("plan").exits(0);
-    insta::assert_snapshot!(refused(&env, "apply --auto-approve").talk(), @"");
+    insta::assert_snapshot!(refused(&env, "apply --auto-approve").talk(), @r"
+    SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
+    error: bucket.storage.policy: statement `Freeze` would deny
+           arn:aws:sts::123456789012:assumed-role/byob-sandbox/sandbox itself the reading, putting or
+           deleting of this policy; nothing was written
+      help: only the account's root user could mend that; leave the caller out of the Deny
+    ");
 }
 
 #[test]
@@ -247,13 +386,44 @@ fn missing_rights_are_named_before_the_first_write() {
     let env = TestEnvironment::new(BUCKET_AND_KEY);
     insta::assert_snapshot!(
         refused_with(&env, "deny=s3:PutBucketPolicy+kms:CreateAlias+s3:PutBucketCORS", "apply --auto-approve").talk(),
-        @""
+        @r#"
+    SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
+    error: arn:aws:sts::123456789012:assumed-role/byob-sandbox/sandbox lacks rights that the steps need;
+           nothing was written
+      kms:CreateAlias on arn:aws:kms:us-east-1:123456789012:alias/acme-wandb
+      s3:PutBucketCORS on arn:aws:s3:::acme-wandb-storage
+      s3:PutBucketPolicy on arn:aws:s3:::acme-wandb-storage
+      help: give the caller this statement, in an IAM policy of its own:
+    {
+      "Action": [
+        "kms:CreateAlias",
+        "s3:PutBucketCORS",
+        "s3:PutBucketPolicy"
+      ],
+      "Effect": "Allow",
+      "Resource": [
+        "arn:aws:kms:us-east-1:123456789012:alias/acme-wandb",
+        "arn:aws:s3:::acme-wandb-storage"
+      ]
+    }
+    "#
     );
     // Who may not ask for its rights is told so, and goes on.
     let env = TestEnvironment::new(ONE_BUCKET);
     insta::assert_snapshot!(
         env.sandbox_with("deny=iam:SimulatePrincipalPolicy+iam:GetRole", "apply --auto-approve").exits(0).talk(),
-        @""
+        @r"
+    SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
+    note: whether the caller has the rights for these steps could not be asked (iam:SimulatePrincipalPolicy); going on
+    ✓ bucket.storage   done
+    ✓ bucket.storage.tags   done
+    ✓ bucket.storage.public_access_block   done
+    ✓ bucket.storage.ownership   done
+    ✓ bucket.storage.encryption   done
+    ✓ bucket.storage.cors   done
+    ✓ bucket.storage.policy   done
+    ✓ applied 7 steps in <time> s, read back, converged
+    "
     );
 }
 
@@ -265,14 +435,29 @@ fn a_principal_of_ones_own_account_that_does_not_exist() {
         "name = \"acme-wandb-storage\"\nextra_statements = [{ Sid = \"Gone\", Effect = \"Allow\", Principal = { AWS = \
          \"arn:aws:iam::123456789012:role/gone\" }, Action = \"s3:ListBucket\", Resource = \"arn:aws:s3:::acme-wandb-storage\" }]",
     );
-    insta::assert_snapshot!(refused(&env, "apply --auto-approve").talk(), @"");
+    insta::assert_snapshot!(refused(&env, "apply --auto-approve").talk(), @r"
+    SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
+    error: bucket.storage.policy names arn:aws:iam::123456789012:role/gone, which does not exist in this
+           account; nothing was written
+      help: correct `principals` or `managers` in byob.toml, or create it first
+    ");
 }
 
 #[test]
 fn nobody_to_ask_and_no_approval() {
     let env = TestEnvironment::new(ONE_BUCKET);
-    insta::assert_snapshot!(refused(&env, "apply"), @"");
-    insta::assert_snapshot!(refused(&env, "destroy"), @"");
+    insta::assert_snapshot!(refused(&env, "apply"), @r"
+    error: nobody approved this, and there is no terminal to ask on; nothing was contacted
+      help: byob plan prints the line with the digest: byob apply --approve sha256:… (or --plan FILE, or
+            --auto-approve)
+    [exit 1]
+    ");
+    insta::assert_snapshot!(refused(&env, "destroy"), @r"
+    error: nobody approved this, and there is no terminal to ask on; nothing was contacted
+      help: byob plan --destroy prints the line with the digest: byob destroy --approve sha256:… (or
+            --plan FILE, or --auto-approve)
+    [exit 1]
+    ");
     assert!(!env.dir().join(".byob").exists(), "nothing was contacted");
 }
 
@@ -281,30 +466,69 @@ fn a_damaged_record() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     let text = env.read(env.record_path());
     env.write(env.record_path(), &text.replacen("us-east-1", "us-east-2", 1));
-    insta::assert_snapshot!(refused(&env, "plan"), @"");
-    insta::assert_snapshot!(refused(&env, "apply --auto-approve"), @"");
+    insta::assert_snapshot!(refused(&env, "plan"), @r"
+    error: .byob/sandbox/record/byob.state.json: the record is damaged: its checksum does not fit its
+           content: something other than byob changed it
+      help: the newest good copy is .byob/sandbox/record/history/byob.state.json.<old>; put it
+            back with: cp .byob/sandbox/record/history/byob.state.json.<old>
+            .byob/sandbox/record/byob.state.json
+    [exit 1]
+    ");
+    insta::assert_snapshot!(refused(&env, "apply --auto-approve"), @r"
+    error: .byob/sandbox/record/byob.state.json: the record is damaged: its checksum does not fit its
+           content: something other than byob changed it
+      help: the newest good copy is .byob/sandbox/record/history/byob.state.json.<old>; put it
+            back with: cp .byob/sandbox/record/history/byob.state.json.<old>
+            .byob/sandbox/record/byob.state.json
+    [exit 1]
+    ");
     env.write(env.record_path(), &text[..text.len() / 2]);
-    insta::assert_snapshot!(refused(&env, "apply --auto-approve"), @"");
+    insta::assert_snapshot!(refused(&env, "apply --auto-approve"), @r"
+    error: .byob/sandbox/record/byob.state.json: the record is damaged: it ends too early, in line 131
+      help: the newest good copy is .byob/sandbox/record/history/byob.state.json.<old>; put it
+            back with: cp .byob/sandbox/record/history/byob.state.json.<old>
+            .byob/sandbox/record/byob.state.json
+    [exit 1]
+    ");
 }
 
 #[test]
 fn a_record_of_a_newer_byob() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     let mut record = env.record();
-    record["format_version"] = "99.0".into();
+    record["format_version"] = 99.into();
     env.write(env.record_path(), &record.to_string());
-    insta::assert_snapshot!(refused(&env, "plan"), @"");
-    insta::assert_snapshot!(refused(&env, "apply --auto-approve"), @"");
+    insta::assert_snapshot!(refused(&env, "plan"), @r"
+    error: .byob/sandbox/record/byob.state.json: the record has format 99 (written by byob 0.1.0); this
+           byob knows formats up to 1
+      help: use the byob that wrote it, or a newer one; records are not taken back to older formats
+    [exit 1]
+    ");
+    insta::assert_snapshot!(refused(&env, "apply --auto-approve"), @r"
+    error: .byob/sandbox/record/byob.state.json: the record has format 99 (written by byob 0.1.0); this
+           byob knows formats up to 1
+      help: use the byob that wrote it, or a newer one; records are not taken back to older formats
+    [exit 1]
+    ");
 }
 
 #[test]
 fn no_record_is_not_no_drift() {
     let env = TestEnvironment::new(ONE_BUCKET);
-    insta::assert_snapshot!(refused(&env, "drift"), @"");
+    insta::assert_snapshot!(refused(&env, "drift"), @r"
+    error: there is no record at .byob/sandbox/record/byob.state.json, so nothing can be said about
+           drift
+      help: `byob apply` makes the first record; where it exists already, bring it here, or correct
+            [state] in byob.toml
+    [exit 1]
+    ");
 }
 
 #[test]
 fn a_target_that_does_not_exist() {
     let env = TestEnvironment::applied(ONE_BUCKET);
-    insta::assert_snapshot!(findings_with(&env, "", "--target bucket.storag"), @"");
+    insta::assert_snapshot!(findings_with(&env, "", "--target bucket.storag"), @r"
+    error BYOB019 bucket.storag: --target names something that is neither configured nor recorded
+      help: byob state list and byob.toml say what there is
+    ");
 }

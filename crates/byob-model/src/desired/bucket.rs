@@ -13,12 +13,11 @@ use crate::diagnostic::Diagnostic;
 use crate::kind::{
     Algorithm, Attributes, BYOB_ADDRESS, BYOB_STACK, Bucket, Cors, Encryption, Filter, KeyFormat, Lifecycle,
     LifecycleRule, Logging, NoncurrentExpiration, OUR_CORS_RULE, OUR_RULE_PREFIX, Ownership, Policy,
-    PublicAccessBlock, Purpose, SseC, Tags, Transition, Versioning,
+    PublicAccessBlock, Purpose, SseC, Tags, Versioning,
 };
 
 pub(super) fn desired(
     config: &Configuration,
-    account_id: &str,
     address: &RootAddress,
     table: &BucketTable,
     names: &BTreeMap<String, String>,
@@ -48,7 +47,10 @@ pub(super) fn desired(
     if let Some(lifecycle) = lifecycle(table, created) {
         manage(Kind::Lifecycle, Attributes::Lifecycle(lifecycle));
     }
-    if let Some(tags) = tags(&config.stack, &config.tags, &table.tags, address, created) {
+    // A reference bucket is its owners': byob's own tags, and what its table asks for, but not the shared ones.
+    let none = BTreeMap::new();
+    let shared = if storage { &config.tags } else { &none };
+    if let Some(tags) = tags(&config.stack, shared, &table.tags, address, created) {
         manage(Kind::BucketTags, Attributes::Tags(tags));
     }
     if let Some(logging) = &table.logging {
@@ -86,7 +88,6 @@ pub(super) fn desired(
         protect: table.protect,
         force_destroy: table.force_destroy,
     });
-    let _ = account_id;
     Ok(DesiredRoot {
         region: table.region.clone(),
         partition: table.partition,
@@ -149,9 +150,10 @@ fn cors(table: &BucketTable) -> Cors {
     Cors { rules, exclusive }
 }
 
-/// On buckets that byob created its rules are the only ones (a rule added by hand can destroy runs); on imported ones
-/// they stand beside others', told by their IDs.
+/// On storage buckets that byob created its rules are the only ones (a rule added by hand can destroy runs); on imported
+/// and reference ones they stand beside others', told by their IDs.
 fn lifecycle(table: &BucketTable, created: bool) -> Option<Lifecycle> {
+    let exclusive = created && table.purpose == Purpose::Storage;
     let rule = |id: &str| LifecycleRule {
         id: format!("{OUR_RULE_PREFIX}{id}"),
         enabled: true,
@@ -176,16 +178,18 @@ fn lifecycle(table: &BucketTable, created: bool) -> Option<Lifecycle> {
         });
     }
     for written in &table.lifecycle {
-        let id = if created { written.id.clone() } else { format!("{OUR_RULE_PREFIX}{}", written.id) };
-        let mut rule = LifecycleRule { id, ..written.clone() };
-        // AWS keeps no order of moves; live ones are read in this order too.
-        let by_time = |t: &Transition| (t.days, t.date.clone(), t.storage_class.clone());
-        rule.transitions.sort_by_key(by_time);
-        rule.noncurrent_version_transitions.sort_by_key(|t| (t.days, t.storage_class.clone()));
-        rules.push(rule);
+        let id = if exclusive { written.id.clone() } else { format!("{OUR_RULE_PREFIX}{}", written.id) };
+        rules.push(LifecycleRule { id, ..written.clone() });
+    }
+    for rule in &mut rules {
+        // AWS keeps no order among them; live rules are read in this one.
+        rule.transitions
+            .sort_by(|a, b| (a.days, &a.date, &a.storage_class).cmp(&(b.days, &b.date, &b.storage_class)));
+        rule.noncurrent_version_transitions
+            .sort_by(|a, b| (a.days, &a.storage_class).cmp(&(b.days, &b.storage_class)));
     }
     rules.sort_by(|a, b| a.id.cmp(&b.id));
-    (created || !rules.is_empty()).then_some(Lifecycle { rules, exclusive: created })
+    (exclusive || !rules.is_empty()).then_some(Lifecycle { rules, exclusive })
 }
 
 /// `[tags]` and byob's own on created roots; on imported ones only the table's.

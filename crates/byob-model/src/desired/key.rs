@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use byob_policy::{Document, Partition};
 
-use super::{DesiredAspect, DesiredRoot, bucket::tags, recorded_by_alias, recorded_by_name, statements};
+use super::{DesiredAspect, DesiredRoot, bucket::tags, recorded_by_name, recorded_key, statements};
 use crate::address::{Kind, RootAddress};
 use crate::config::{
     BucketTable, Configuration, EncryptionField, ForeignStatements, KeyTable, RotationField,
 };
 use crate::diagnostic::Diagnostic;
-use crate::kind::{Alias, Attributes, Key, KeyRef, KeyState, Policy, Purpose, Rotation};
-use crate::recorded::Recorded;
+use crate::kind::{Alias, Attributes, Key, KeyRef, KeyState, Policy, Purpose, Rotation, WANDB_SID};
+use crate::recorded::{Recorded, RecordedResource};
 
 /// Days between rotations where the file says nothing.
 const ROTATION_DAYS: u32 = 365;
@@ -24,9 +24,15 @@ pub(super) fn desired(
     address: &RootAddress,
     table: &KeyTable,
 ) -> Result<DesiredRoot, Diagnostic> {
-    let known = recorded_by_alias(recorded, &table.alias, table.region.as_deref())
-        .map(|(_, r)| r)
-        .or_else(|| recorded.root(address));
+    let another_tables = |alias: &str, region: &str| {
+        config.keys.iter().any(|(label, other)| {
+            *label != address.label
+                && other.alias == alias
+                && other.region.as_deref().is_none_or(|own| own == region)
+        })
+    };
+    let known = recorded_key(recorded, address, &table.alias, table.region.as_deref(), another_tables)
+        .map(|(_, r)| r);
     let region = table
         .region
         .clone()
@@ -83,6 +89,30 @@ pub(super) fn desired(
     })
 }
 
+/// What a forgotten bucket (or one that is to be forgotten) goes on needing the key for. No table says so any more;
+/// what the key's recorded policy gives W&B today does, so that forgetting never changes who has access.
+fn forgotten_use(
+    config: &Configuration,
+    recorded: &Recorded,
+    names: &BTreeMap<String, String>,
+    arn: &str,
+) -> Option<Purpose> {
+    let stays = |address: &RootAddress, bucket: &RecordedResource| {
+        config.forget.contains(address)
+            && bucket.keys_used.contains(arn)
+            && !names.values().any(|name| *name == bucket.identity)
+    };
+    let forgotten = recorded.tombstones.iter().any(|t| t.keys_used.contains(arn))
+        || recorded.roots().any(|(address, bucket)| stays(&address, bucket));
+    let (key, _) = recorded.roots().find(|(_, r)| forgotten && r.identity == arn)?;
+    let Ok(Attributes::Policy(policy)) = recorded.resources.get(&key.aspect(Kind::KeyPolicy))?.typed() else {
+        return None;
+    };
+    let statement = policy.document.statements.iter().find(|s| s.sid.as_deref() == Some(WANDB_SID))?;
+    let writes = statement.action.actions().iter().any(|a| a.eq_ignore_ascii_case("kms:Encrypt"));
+    Some(if writes { Purpose::Storage } else { Purpose::Reference })
+}
+
 /// What W&B needs the key for: a bucket is on it when its `encryption` names it, or the record says it once did and it
 /// still exists (a forgotten one too: its objects stay encrypted under the key). `None`: nothing.
 fn wandb_use(
@@ -114,8 +144,7 @@ fn wandb_use(
         .map(|(_, table)| table.purpose)
         .collect();
     if let Some(arn) = arn {
-        let forgotten = recorded.tombstones.iter().filter(|t| t.keys_used.contains(arn));
-        purposes.extend(forgotten.map(|_| Purpose::Storage));
+        purposes.extend(forgotten_use(config, recorded, names, arn));
     }
     if purposes.contains(&Purpose::Storage) { Some(Purpose::Storage) } else { purposes.first().copied() }
 }

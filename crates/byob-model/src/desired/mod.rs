@@ -86,10 +86,10 @@ impl DesiredRoot {
 }
 
 impl Desired {
-    /// Nothing: what `byob destroy` wants.
+    /// Nothing: what `byob destroy` wants. What is to be forgotten is still to be left alone.
     #[must_use]
     pub fn empty(&self) -> Self {
-        Self { roots: BTreeMap::new(), forget: BTreeSet::new(), ..self.clone() }
+        Self { roots: BTreeMap::new(), ..self.clone() }
     }
 
     /// The meaning as JSON: what the configuration's digest is made of.
@@ -156,7 +156,7 @@ pub fn desired(
         let address = RootAddress::bucket(label);
         let name = names.get(label).cloned().unwrap_or_default();
         let created = recorded_by_name(recorded, &name).is_none_or(|(_, r)| r.created);
-        match bucket::desired(config, account_id, &address, table, &names, created) {
+        match bucket::desired(config, &address, table, &names, created) {
             Ok(root) => {
                 roots.insert(address, root);
             }
@@ -231,6 +231,25 @@ pub fn recorded_by_alias<'a>(
                 .resources
                 .get(&address.aspect(Kind::Alias))
                 .is_some_and(|a| a.attributes.get("name").and_then(Value::as_str) == Some(alias))
+    })
+}
+
+/// The recorded key that a table means: the one with its alias, under whatever address; else the one at its address,
+/// whose alias is then renamed, unless that alias is by now another table's (`wanted` says so, by alias and region).
+#[must_use]
+pub fn recorded_key<'a>(
+    recorded: &'a Recorded,
+    address: &RootAddress,
+    alias: &str,
+    region: Option<&str>,
+    wanted: impl Fn(&str, &str) -> bool,
+) -> Option<(RootAddress, &'a RecordedResource)> {
+    recorded_by_alias(recorded, alias, region).or_else(|| {
+        let here = recorded.root(address)?;
+        let its_alias = recorded.resources.get(&address.aspect(Kind::Alias));
+        let its_alias = its_alias.and_then(|a| a.attributes.get("name")).and_then(Value::as_str);
+        let elsewhere = its_alias.is_some_and(|name| wanted(name, &here.region));
+        (!elsewhere).then(|| (address.clone(), here))
     })
 }
 

@@ -1,6 +1,6 @@
 //! Bucket policies and key policies: one document a root, compared by meaning.
 
-use byob_policy::Document;
+use byob_policy::{Document, Effect};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -29,6 +29,14 @@ impl Policy {
     #[must_use]
     pub fn empty() -> Self {
         Self { document: Document::new(Vec::new()) }
+    }
+
+    /// The statements that deny.
+    #[must_use]
+    pub fn denies(&self) -> Self {
+        let denies = |s: &&byob_policy::Statement| s.effect == Effect::Deny;
+        let statements = self.document.statements.iter().filter(denies).cloned().collect();
+        Self { document: Document { statements, ..self.document.clone() } }
     }
 
     /// The statements whose `Sid` is not byob's.

@@ -1,1 +1,130 @@
-//! todo
+//! What an approved digest means later: the same plan, a plan that goes on, one that is done, or something else.
+
+use byob_model::kind::BYOB_INTENT;
+use byob_model::recorded::Intent;
+use byob_plan::Action;
+use byob_plan::approval::{Standing, standing};
+use uuid::Uuid;
+
+use crate::scene::{Scene, step, steps};
+use crate::world::ACCOUNT;
+
+const TABLES: &str = "[bucket.a]\nname = \"acme-a\"\nencryption = { type = \"sse-kms\", key = \"key.k\" }\ntags = { T = \"x\" }\n\
+                      [key.k]\nalias = \"k\"\n";
+
+fn stands(scene: &Scene, digest: &str) -> Standing {
+    standing(&scene.plan(), digest, scene.recorded.approval.as_ref())
+}
+
+#[test]
+fn the_digest_of_the_plan_itself_is_approved() {
+    let scene = Scene::new(TABLES);
+    assert_eq!(stands(&scene, &scene.plan().digest), Standing::Approved);
+}
+
+#[test]
+fn an_apply_that_died_anywhere_is_resumed_and_shows_no_drift_of_its_own() {
+    let scene = Scene::new(TABLES);
+    let plan = scene.plan();
+    for done in 1..plan.steps.len() {
+        let mut died = scene.clone();
+        died.perform(&plan, done);
+        assert_eq!(stands(&died, &plan.digest), Standing::Resumed, "after {done} steps");
+        assert!(died.plan().drift.is_empty(), "after {done} steps: {:?}", died.plan().drift);
+        assert_eq!(died.drift(), Vec::<String>::new());
+        let approval = died.recorded.approval.clone();
+        died.apply();
+        died.assert_settled();
+        died.recorded.approval = approval.map(|a| byob_model::recorded::Approval { finished: true, ..a });
+        assert_eq!(stands(&died, &plan.digest), Standing::AlreadyApplied);
+    }
+}
+
+#[test]
+fn a_write_that_was_made_and_not_recorded_is_resumed_and_is_no_drift() {
+    // Every step of a change is made in AWS, and the record hears of none.
+    let mut scene = Scene::applied(TABLES);
+    scene.tables = TABLES.replace("\"x\"", "\"y\"") + "rotation_days = 90\ndescription = \"new\"\n";
+    let plan = scene.plan();
+    assert_eq!(plan.steps.len(), 3, "{:?}", steps(&plan));
+    let mut died = scene.clone();
+    died.perform(&plan, 3);
+    let (record, approval) = (scene.recorded.clone(), died.recorded.approval.clone());
+    died.recorded = record;
+    died.recorded.approval = approval;
+    assert_eq!(stands(&died, &plan.digest), Standing::Resumed);
+    assert_eq!(died.drift(), Vec::<String>::new());
+    // Under another configuration the same live values are still byob's own doing.
+    died.tables = TABLES.replace("\"x\"", "\"z\"") + "rotation_days = 180\ndescription = \"other\"\n";
+    let now = died.plan();
+    assert_eq!(now.steps.len(), 3);
+    assert!(now.drift.is_empty(), "{:#?}", now.drift);
+    assert!(matches!(stands(&died, &plan.digest), Standing::Stale(ids) if ids.len() == 3));
+    // Once the approval is closed they are drift.
+    died.recorded.approval.as_mut().unwrap().finished = true;
+    assert_eq!(died.plan().drift.len(), 3);
+}
+
+#[test]
+fn a_create_that_became_an_adopt_is_still_among_the_approved() {
+    let scene = Scene::new(TABLES);
+    let plan = scene.plan();
+    let mut died = scene.clone();
+    died.perform(&plan, 0);
+    let intent = Uuid::from_u128(9);
+    died.recorded.intents.push(Intent {
+        id: intent,
+        address: "bucket.a".parse().unwrap(),
+        account_id: ACCOUNT.into(),
+        region: "us-east-1".into(),
+        name: Some("acme-a".into()),
+        at: 0,
+    });
+    let bucket = died.world.make_bucket("acme-a", "us-east-1");
+    bucket.tags.insert(BYOB_INTENT.into(), intent.to_string());
+    assert_eq!(step(&died.plan(), "bucket.a").action, Action::Adopt);
+    assert_eq!(stands(&died, &plan.digest), Standing::Resumed);
+    died.apply();
+    died.recorded.intents.clear();
+    died.assert_settled();
+}
+
+#[test]
+fn a_delete_that_was_made_and_not_recorded_is_resumed_as_a_forget() {
+    let mut scene = Scene::applied("[bucket.a]\nname = \"acme-a\"\nprotect = false\n");
+    scene.tables = String::new();
+    let plan = scene.plan();
+    let mut died = scene.clone();
+    died.perform(&plan, 0);
+    died.world.buckets.clear();
+    assert_eq!(steps(&died.plan()), ["forget bucket.a"]);
+    assert_eq!(stands(&died, &plan.digest), Standing::Resumed);
+}
+
+#[test]
+fn something_else_is_stale_and_named() {
+    let scene = Scene::new(TABLES);
+    let plan = scene.plan();
+    let mut died = scene.clone();
+    died.perform(&plan, 3);
+    died.tables = TABLES.replace("\"x\"", "\"y\"");
+    assert_eq!(stands(&died, &plan.digest), Standing::Stale(vec!["bucket.a.tags#1".into()]));
+    // A digest that nobody recorded.
+    assert!(
+        matches!(stands(&died, "sha256:0"), Standing::Stale(ids) if ids.len() == died.plan().steps.len())
+    );
+    // Finished, and something is to be done again.
+    let mut done = Scene::applied(TABLES);
+    let digest = done.recorded.approval.as_ref().unwrap().digest.clone();
+    assert_eq!(stands(&done, &digest), Standing::AlreadyApplied);
+    done.world.bucket("acme-a").cors.clear();
+    assert_eq!(stands(&done, &digest), Standing::Stale(vec!["bucket.a.cors#1".into()]));
+}
+
+#[test]
+fn a_blocked_plan_is_neither_resumed_nor_already_applied() {
+    let mut scene = Scene::applied(TABLES);
+    let digest = scene.recorded.approval.as_ref().unwrap().digest.clone();
+    scene.world.buckets.clear();
+    assert!(matches!(stands(&scene, &digest), Standing::Stale(_)));
+}

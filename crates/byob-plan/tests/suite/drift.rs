@@ -1,1 +1,70 @@
-//! todo
+//! `byob drift`: live against recorded, whatever the configuration says.
+
+use byob_model::kind::{BYOB_LINEAGE, KeyState};
+use byob_plan::{DriftSeverity, drift, wanted};
+
+use crate::scene::Scene;
+
+const TABLES: &str = "[bucket.a]\nname = \"acme-a\"\nencryption = { type = \"sse-kms\", key = \"key.k\" }\n\
+                      [key.k]\nalias = \"k\"\n";
+
+#[test]
+fn drift_does_not_look_at_the_configuration() {
+    let mut scene = Scene::applied(TABLES);
+    scene.tables = "[bucket.other]\nname = \"acme-other\"\n".into();
+    assert_eq!(scene.drift(), Vec::<String>::new());
+    scene.world.bucket("acme-a").block = None;
+    assert_eq!(scene.drift(), ["bucket.a.public_access_block"]);
+}
+
+#[test]
+fn a_vanished_root_is_one_drift_and_its_aspects_are_none() {
+    let mut scene = Scene::applied(TABLES);
+    scene.world.buckets.clear();
+    scene.world.keys.clear();
+    scene.world.aliases.clear();
+    assert_eq!(scene.drift(), ["bucket.a", "key.k"]);
+}
+
+#[test]
+fn a_removed_alias_is_drift_and_a_second_one_is_not() {
+    let mut scene = Scene::applied(TABLES);
+    let arn = scene.world.arn("us-east-1", "k");
+    let at = |name: &str| ("us-east-1".to_owned(), format!("alias/{name}"));
+    scene.world.aliases.insert(at("aaa"), arn);
+    assert_eq!(scene.drift(), Vec::<String>::new());
+    scene.assert_settled();
+    scene.world.aliases.remove(&at("k"));
+    assert_eq!(scene.drift(), ["key.k.alias"]);
+    scene.apply();
+    scene.assert_settled();
+}
+
+#[test]
+fn a_key_that_somebody_disabled_is_drift_that_breaks_things() {
+    let mut scene = Scene::applied(TABLES);
+    let arn = scene.world.arn("us-east-1", "k");
+    scene.world.key(&arn).state = KeyState::Disabled;
+    let live = scene.world.read(&wanted(None, &scene.recorded));
+    let report = drift::report(&scene.recorded, &live);
+    assert_eq!(report.drift.len(), 1);
+    assert_eq!(report.drift[0].severity, DriftSeverity::Breakage);
+    assert_eq!(report.drift[0].changes[0].path, "/state");
+    assert_eq!(report.summary.addresses, scene.recorded.resources.len());
+}
+
+#[test]
+fn tags_that_are_not_ours_and_proof_are_no_drift() {
+    let mut scene = Scene::applied(TABLES);
+    let tags = &mut scene.world.bucket("acme-a").tags;
+    tags.remove(BYOB_LINEAGE);
+    tags.insert("Theirs".into(), "x".into());
+    tags.insert("aws:cloudformation:stack-id".into(), "x".into());
+    scene.assert_settled();
+    scene.world.bucket("acme-a").tags.remove("byob:stack");
+    assert_eq!(scene.drift(), ["bucket.a.tags"]);
+    scene.apply();
+    let tags = &scene.world.bucket("acme-a").tags;
+    assert!(tags.contains_key("Theirs") && tags.contains_key(BYOB_LINEAGE));
+    assert!(tags.contains_key("aws:cloudformation:stack-id"));
+}

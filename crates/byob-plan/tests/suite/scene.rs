@@ -1,6 +1,8 @@
 //! A configuration, a record and a world, and what happens when they are planned and applied.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Operation, Payload};

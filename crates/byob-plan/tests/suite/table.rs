@@ -164,8 +164,8 @@ fn subjects() -> Vec<Subject> {
         Subject {
             address: "bucket.a.versioning",
             origin: Created,
-            x: "versioning = \"enabled\"",
-            r: "versioning = \"suspended\"",
+            x: "versioning = \"suspended\"",
+            r: "versioning = \"enabled\"",
             none: Some(("", TakenOut::Refused)),
             y: |w| w.bucket("acme-a").versioning = None,
             absent: None,
@@ -173,8 +173,8 @@ fn subjects() -> Vec<Subject> {
         Subject {
             address: "bucket.a.object_lock",
             origin: Created,
-            x: "versioning = \"enabled\"\nobject_lock = { mode = \"GOVERNANCE\", days = 7 }",
-            r: "versioning = \"enabled\"\nobject_lock = { mode = \"GOVERNANCE\", days = 3 }",
+            x: "versioning = \"enabled\"\nobject_lock = { mode = \"governance\", days = 7 }",
+            r: "versioning = \"enabled\"\nobject_lock = { mode = \"governance\", days = 3 }",
             none: Some(("versioning = \"enabled\"", TakenOut::Refused)),
             y: |w| w.bucket("acme-a").lock.as_mut().unwrap().days = Some(5),
             absent: None,
@@ -194,8 +194,8 @@ fn subjects() -> Vec<Subject> {
             x: "rotation_days = 180",
             r: "rotation_days = 90",
             none: None,
-            y: |w| key(w).rotation = Rotation { enabled: false, period_days: None },
-            absent: None,
+            y: |w| key(w).rotation.period_days = Some(365),
+            absent: Some(|w| key(w).rotation = Rotation { enabled: false, period_days: None }),
         },
         Subject {
             address: "key.k.tags",
@@ -210,7 +210,7 @@ fn subjects() -> Vec<Subject> {
 }
 
 fn key(world: &mut World) -> &mut crate::world::Key {
-    world.keys.values_mut().next().unwrap()
+    world.keys.values_mut().find(|key| key.description != "somebody's").unwrap()
 }
 
 fn foreign_statement(document: &mut Document) {
@@ -233,6 +233,7 @@ impl Subject {
     fn scene(&self, lines: &str) -> Scene {
         let mut scene = Scene::new(&self.tables(lines));
         scene.world.make_bucket("acme-logs", "us-east-1");
+        scene.world.keys.insert(FOREIGN_KEY.into(), strange_key());
         if self.origin != Origin::Created {
             let bucket = scene.world.make_bucket("acme-a", "us-east-1");
             bucket.tags.insert("Theirs".into(), "kept".into());

@@ -4,7 +4,7 @@ mod drift;
 mod plan;
 mod progress;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::Address;
 use byob_model::call::{Call, Operation, Payload, Target};
@@ -67,6 +67,7 @@ fn plan(steps: Vec<Step>, drift: Vec<Drift>) -> Plan {
         record: Vec::new(),
         attributes: 812,
         unsettled: BTreeSet::new(),
+        names: BTreeMap::new(),
     }
 }
 

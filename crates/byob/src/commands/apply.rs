@@ -1,17 +1,20 @@
 //! `byob apply` and `byob destroy`: plan again, insist on what was approved, make it real, read it back.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use byob_apply::recovery::wait_for_keys;
-use byob_apply::{Report, Run, Settled, read_back};
+use byob_apply::recovery::{drop_unmade, wait_for_keys};
+use byob_apply::{Clock, CloudError, ErrorKind, Report, Run, Settled, goes_on, read_back, record};
 use byob_model::recorded::{Intent, Recorded};
 use byob_plan::approval::{Standing, standing};
 use byob_plan::event::Event;
-use byob_plan::plan::RecordChange;
+use byob_plan::recovery::with_keys_seen;
 use byob_plan::{Mode, Plan};
-use byob_render::{Outcome, SettledView};
-use byob_state::{Guard, LockInfo, Store};
+use byob_render::{Header, Outcome, SettledView};
+use byob_state::{Guard, Loaded, LockInfo, Store};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::output::hand_over;
@@ -39,7 +42,11 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
     if given.is_none() && !args.auto_approve && !terminal::can_ask(global) {
         return Err(Failure::said(
             "nobody approved this, and there is no terminal to ask on; nothing was contacted",
-            "byob plan prints the line with the digest: byob apply --approve sha256:… (or --plan FILE, or --auto-approve)",
+            if destroy {
+                "byob plan --destroy prints the line with the digest: byob destroy --approve sha256:… (or --plan FILE, or --auto-approve)"
+            } else {
+                "byob plan prints the line with the digest: byob apply --approve sha256:… (or --plan FILE, or --auto-approve)"
+            },
         ));
     }
     let session = session::open(global).await?;
@@ -58,8 +65,10 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
     let info = LockInfo::of_this_process(Uuid::new_v4(), command, jiff::Timestamp::now().as_second());
     let guard = stop.or(session.store.lock(info, args.lock_timeout, &mut super::import::waiting)).await??;
     let outcome = locked(global, args, &session, &planner, &mode, &consent, &stop).await;
-    guard.release().await?;
-    outcome
+    let released = guard.release().await;
+    let code = outcome?;
+    released?;
+    Ok(code)
 }
 
 /// The digest that was given, and the mode it belongs to: `--plan FILE` brings its own along.
@@ -73,7 +82,7 @@ fn given(args: &ApplyArgs, destroy: bool) -> Result<(Option<String>, Mode), Fail
         })?;
         let not_a_plan =
             || Failure::said(format!("{} is no plan", path.display()), "byob plan --out FILE writes one");
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|_| not_a_plan())?;
+        let value: Value = serde_json::from_str(&text).map_err(|_| not_a_plan())?;
         let version = value.get("format_version").and_then(|v| v.as_str()).ok_or_else(not_a_plan)?;
         if version != byob_plan::plan::FORMAT_VERSION {
             return Err(Failure::said(
@@ -116,7 +125,7 @@ async fn ask(
     let recorded = record.recorded.clone().unwrap_or_default();
     let Planned { plan, live, .. } = planner.make(&recorded, session.settle).await?;
     let header = header(session, &record, mode, Some(&live));
-    terminal::print(&byob_render::plan_text(&plan, &header, &terminal::style(global, false)));
+    terminal::print(&byob_render::plan_text(&plan, &header, &terminal::style(global)));
     if plan.blocked() {
         return Ok(None);
     }
@@ -152,9 +161,8 @@ async fn locked(
     stop: &Stop,
 ) -> Result<ExitCode, Failure> {
     let began = Instant::now();
-    let record = session.store.load().await?;
-    let first = record.recorded.is_none();
-    let mut recorded = record.recorded.clone().unwrap_or_default();
+    let loaded = session.store.load().await?;
+    let mut recorded = loaded.recorded.clone().unwrap_or_default();
     let wait = args.recovery_wait.unwrap_or(Duration::from_secs(if session.is_aws() { 300 } else { 0 }));
     let mut waiting = |intent: &Intent| {
         terminal::say(&format!(
@@ -165,16 +173,17 @@ async fn locked(
     stop.or(wait_for_keys(&session.cloud, &session.clock, session.pace, &recorded, wait, &mut waiting))
         .await??;
     let Planned { plan, live, .. } = stop.or(planner.make(&recorded, session.settle)).await??;
-    // What was waited for in vain was never made.
-    recorded.intents.retain(|intent| byob_plan::recovery::exists(intent, &live));
-    let header = header(session, &record, mode, Some(&live));
-    let style = terminal::style(global, false);
+    recorded = with_keys_seen(&recorded, &live);
+    drop_unmade(&mut recorded, &live, session.clock.now(), wait);
+    let header = header(session, &loaded, mode, Some(&live));
+    let style = terminal::style(global);
 
     let resumed = match consent {
         Consent::Auto => {
+            let header = Header { consented: true, ..header.clone() };
             terminal::print(&byob_render::plan_text(&plan, &header, &style));
             // The same steps as an unfinished approval's are that approval, going on.
-            false
+            goes_on(&plan, &recorded)
         }
         Consent::Digest(digest) | Consent::Asked { digest } => {
             match standing(&plan, digest, recorded.approval.as_ref()) {
@@ -192,7 +201,7 @@ async fn locked(
                 }
                 Standing::Stale(steps) => {
                     terminal::print(&byob_render::plan_text(&plan, &header, &style));
-                    return Err(stale(digest, &plan, &steps));
+                    return Err(stale(digest, &plan, &steps, args.plan.as_deref()));
                 }
             }
         }
@@ -210,11 +219,14 @@ async fn locked(
             format!(
                 "{name} would be emptied, and --auto-approve is not enough for that; nothing was written"
             ),
-            "run it on a terminal and type the bucket's name, or --approve the digest that byob plan prints",
+            format!(
+                "run it on a terminal and type the bucket's name, or --approve the digest that byob plan{} prints",
+                if mode.destroy { " --destroy" } else { "" }
+            ),
         ));
     }
     if plan.steps.is_empty() {
-        return nothing_to_do(session, &plan, &mut recorded, first || record.journalled).await;
+        return nothing_to_do(session, &plan, &loaded, recorded).await;
     }
     contact::before_first_write(session, &plan).await?;
 
@@ -226,6 +238,7 @@ async fn locked(
         store: &session.store,
         clock: &session.clock,
         pace: session.pace,
+        settle: session.settle,
         interrupted: &interrupted,
         emit: &emit,
         new_id: &Uuid::new_v4,
@@ -255,65 +268,94 @@ async fn locked(
     };
     progress.end();
     if let Some((_, last)) = &settled {
-        bring_up_to_date(&mut recorded, &last.record);
-        if let Some(approval) = &mut recorded.approval {
-            approval.finished = true;
-        }
+        record::finish(&mut recorded, last);
     }
-    session.store.save(&mut recorded).await?;
-    Ok(end(global, session, &recorded, report, settled.map(|(settled, _)| settled), began.elapsed()))
+    let saved = session.store.save(&mut recorded).await;
+    // What was done is said even where it could not be recorded.
+    let code = end(global, session, &recorded, &report, settled.map(|(settled, _)| settled), began.elapsed());
+    saved?;
+    if let Some(error) = report.unrecorded {
+        return Err(error.into());
+    }
+    Ok(code)
 }
 
-fn stale(digest: &str, plan: &Plan, steps: &[String]) -> Failure {
-    let details = if steps.is_empty() {
-        vec!["the steps are the same; drift, findings, configuration or flags differ".to_owned()]
-    } else {
-        steps.iter().map(|id| format!("not approved: {id}")).collect()
+/// What to do about AWS's answer; where the answer itself does not know, what a missing right is called.
+fn cloud_help(error: &CloudError) -> Vec<String> {
+    match &error.iam_action {
+        Some(action) if error.help.is_empty() && error.kind == ErrorKind::AccessDenied => vec![format!(
+            "the caller needs {action} on it, by an IAM policy of its own, and no Deny elsewhere that names it"
+        )],
+        _ => error.help.clone(),
+    }
+}
+
+fn stale(digest: &str, plan: &Plan, steps: &[String], file: Option<&Path>) -> Failure {
+    let approved = file
+        .and_then(|path| std::fs::read_to_string(path).ok())
+        .and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let details = match approved {
+        Some(approved) => differences(&approved, &serde_json::to_value(plan).unwrap_or_default()),
+        None if steps.is_empty() => {
+            vec!["the steps are the same; drift, findings, configuration or flags differ".to_owned()]
+        }
+        None if steps.len() == plan.steps.len() => {
+            vec!["nothing of what is printed above is known to have been approved".to_owned()]
+        }
+        None => steps.iter().map(|id| format!("not approved: {id}")).collect(),
     };
     Failure::Said {
         message: format!("the plan is not the one that was approved ({digest}); nothing was written"),
         details,
-        help: vec![format!("review what is printed above; then byob apply --approve {}", plan.digest)],
+        help: vec!["review what is printed above; the line that approves it is its last".to_owned()],
         paste: String::new(),
         code: 2,
     }
+}
+
+/// What a plan is and the approved one was not, and the other way round.
+fn differences(approved: &Value, now: &Value) -> Vec<String> {
+    let steps = |plan: &Value| -> BTreeMap<String, Value> {
+        let steps = plan["steps"].as_array().into_iter().flatten();
+        let what = |step: &Value| serde_json::json!([step["action"], step["changes"], step["from"]]);
+        steps.filter_map(|step| Some((step["id"].as_str()?.to_owned(), what(step)))).collect()
+    };
+    let (was, is) = (steps(approved), steps(now));
+    let mut lines = Vec::new();
+    for (id, what) in &is {
+        match was.get(id) {
+            Some(known) if known == what => {}
+            Some(_) => lines.push(format!("approved, but otherwise: {id}")),
+            None => lines.push(format!("not approved: {id}")),
+        }
+    }
+    lines.extend(was.keys().filter(|id| !is.contains_key(*id)).map(|id| format!("approved, and gone: {id}")));
+    for (member, line) in [
+        ("config_digest", "the configuration is another one"),
+        ("drift", "the drift is another one"),
+        ("findings", "the findings are others"),
+    ] {
+        if approved[member] != now[member] {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
 }
 
 /// An apply without steps still brings the record up to date, and makes the first one.
 async fn nothing_to_do(
     session: &Session,
     plan: &Plan,
-    recorded: &mut Recorded,
-    incomplete: bool,
+    loaded: &Loaded,
+    mut recorded: Recorded,
 ) -> Result<ExitCode, Failure> {
-    let before = recorded.clone();
-    bring_up_to_date(recorded, &plan.record);
-    if let Some(approval) = &mut recorded.approval {
-        approval.finished = true;
-    }
-    if *recorded != before || incomplete {
-        if recorded.lineage.is_none() {
-            recorded.lineage = Some(Uuid::new_v4());
-        }
-        session.store.save(recorded).await?;
+    record::finish(&mut recorded, plan);
+    if loaded.recorded.as_ref() != Some(&recorded) || loaded.journalled {
+        recorded.lineage.get_or_insert_with(Uuid::new_v4);
+        session.store.save(&mut recorded).await?;
     }
     terminal::say("✓ nothing to do: AWS matches the configuration");
     Ok(ExitCode::SUCCESS)
-}
-
-fn bring_up_to_date(recorded: &mut Recorded, changes: &[RecordChange]) {
-    for change in changes {
-        match change {
-            RecordChange::Put(address, resource) => {
-                recorded.resources.insert(address.clone(), resource.clone());
-            }
-            RecordChange::Remove(address) => {
-                recorded.resources.remove(address);
-            }
-            RecordChange::Tombstone(tombstone) => recorded.tombstones.push(tombstone.clone()),
-            RecordChange::TombstoneGone(identity) => recorded.tombstones.retain(|t| t.identity != *identity),
-        }
-    }
 }
 
 /// Says what was done, what was not, and what to do.
@@ -321,7 +363,7 @@ fn end(
     global: &Global,
     session: &Session,
     recorded: &Recorded,
-    report: Report,
+    report: &Report,
     settled: Option<Settled>,
     time: Duration,
 ) -> ExitCode {
@@ -342,7 +384,7 @@ fn end(
             .iter()
             .map(|f| {
                 let help = match &f.error {
-                    byob_apply::run::Failure::Cloud { error, .. } => error.help.clone(),
+                    byob_apply::run::Failure::Cloud { error, .. } => cloud_help(error),
                     byob_apply::run::Failure::PolicyChanged { .. } => {
                         vec![
                             "byob plan shows what it is now; approve that plan, or put the policy back"

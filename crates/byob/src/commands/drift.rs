@@ -35,12 +35,11 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
     match args.format {
         Format::Json => {
             let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let text = serde_json::to_string_pretty(&to_value(&report, &now)).unwrap_or_default();
-            terminal::print(&format!("{text}\n"));
+            terminal::print_json(&to_value(&report, &now));
         }
         Format::Text => {
             let header = header(&session, &record, &Mode::default(), Some(&live));
-            terminal::print(&byob_render::drift_text(&report, &header, &terminal::style(global, false)));
+            terminal::print(&byob_render::drift_text(&report, &header, &terminal::style(global)));
         }
     }
     Ok(if report.drift.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })

@@ -76,7 +76,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     let planned = planner.make(&recorded, session.settle).await?;
     let record = session.store.load().await?;
     let header = header(session, &record, &Mode::default(), Some(&planned.live));
-    terminal::print(&byob_render::plan_text(&planned.plan, &header, &terminal::style(global, false)));
+    terminal::print(&byob_render::plan_text(&planned.plan, &header, &terminal::style(global)));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,4 +6,5 @@ pub(crate) mod import;
 pub(crate) mod output;
 pub(crate) mod plan;
 pub(crate) mod sandbox;
+pub(crate) mod state;
 pub(crate) mod validate;

@@ -33,27 +33,27 @@ pub(crate) async fn run(global: &Global, args: &OutputArgs) -> Result<ExitCode, 
         .config
         .buckets
         .iter()
+        // What W&B was taken out of is not handed to it.
+        .filter(|(_, table)| table.wandb_access)
         .filter_map(|(label, table)| output(&recorded, label, table.path.as_deref()))
         .collect();
-    if outputs.len() < loaded.config.buckets.len() {
-        let missing: Vec<String> = loaded
-            .config
-            .buckets
-            .keys()
-            .map(|label| RootAddress::bucket(label))
-            .filter(|address| recorded.root(address).is_none())
-            .map(|address| address.to_string())
-            .collect();
+    let missing: Vec<String> = loaded
+        .config
+        .buckets
+        .keys()
+        .map(|label| RootAddress::bucket(label))
+        .filter(|address| recorded.root(address).is_none())
+        .map(|address| address.to_string())
+        .collect();
+    if !missing.is_empty() {
         return Err(Failure::said(
-            format!("not applied yet: {}", missing.join(", ")),
-            "byob apply makes them; only what is recorded is handed to W&B",
+            format!("not recorded: {}", missing.join(", ")),
+            "byob apply makes and records them; only what is recorded is handed to W&B",
         ));
     }
     match args.format {
         OutputFormat::Json => {
-            let text =
-                serde_json::to_string_pretty(&serde_json::json!({ "buckets": outputs })).unwrap_or_default();
-            terminal::print(&format!("{text}\n"));
+            terminal::print_json(&serde_json::json!({ "buckets": outputs }));
         }
         OutputFormat::Text => terminal::print(&text(&outputs)),
         OutputFormat::Env => terminal::print(&env(&outputs)),
@@ -66,6 +66,7 @@ pub(crate) fn hand_over(recorded: &Recorded, config: &byob_model::config::Config
     let outputs: Vec<Output> = config
         .buckets
         .iter()
+        .filter(|(_, table)| table.wandb_access)
         .filter_map(|(label, table)| output(recorded, label, table.path.as_deref()))
         .collect();
     if outputs.is_empty() {

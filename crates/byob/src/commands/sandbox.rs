@@ -12,7 +12,7 @@ use crate::session;
 use crate::terminal;
 
 pub(crate) async fn run(global: &Global, args: &SandboxArgs) -> Result<ExitCode, Failure> {
-    let dir = global.sandbox.clone().unwrap_or_else(|| PathBuf::from(".byob/sandbox"));
+    let dir = global.sandbox.clone().unwrap_or_else(|| PathBuf::from(session::SANDBOX_DIR));
     match args.command {
         SandboxCommand::Reset => {
             Sandbox::reset(&dir)?;

@@ -8,6 +8,7 @@ mod aws;
 mod bucket;
 mod cors;
 mod encryption;
+mod forget;
 mod key;
 mod lifecycle;
 mod logging;
@@ -21,7 +22,6 @@ mod region;
 mod shape;
 mod syntax;
 mod tags;
-mod waive;
 mod wandb;
 
 use std::collections::BTreeMap;
@@ -83,14 +83,13 @@ pub(super) fn parse(text: &str, read_file: &ReadFile<'_>) -> Result<Configuratio
     let tags = tags::tags(&mut context.report, &mut file);
     let buckets = tables(&mut context, &mut file, "bucket", &shape::BUCKET, bucket::bucket);
     let keys = tables(&mut context, &mut file, "key", &shape::KEY, key::key);
-    let forget = waive::forget(&mut context, &mut file);
-    let waivers = waive::waivers(&mut context, &mut file);
+    let forget = forget::forget(&mut context, &mut file);
     file.finish(&mut context.report);
 
     let Context { mut report, .. } = context;
     let spans = BTreeMap::new();
     let mut configuration =
-        Configuration { stack, aws, wandb, state, tags, forget, buckets, keys, waivers, spans };
+        Configuration { stack, aws, wandb, state, tags, forget, buckets, keys, waivers: Vec::new(), spans };
     across::check(&mut configuration, &mut report);
     configuration.spans = report.finish()?;
     Ok(configuration)

@@ -31,9 +31,8 @@ pub(super) const FILE: Shape = Shape {
         ("forget", "a list of addresses to leave alone and drop from the record, such as [\"bucket.old\"]"),
         ("bucket", "made of tables: `[bucket.storage]`, where `storage` is a label of your own"),
         ("key", "made of tables: `[key.vision]`, where `vision` is a label of your own"),
-        ("waive", "made of tables: `[[waive]]` with `rule`, `address`, `reason` and `until`"),
     ],
-    later: &[],
+    later: &[("waive", "take it out; in this version no finding that can be waived blocks anything")],
 };
 
 pub(super) const AWS: Shape = Shape {
@@ -273,17 +272,6 @@ pub(super) const KEY: Shape = Shape {
         ("protect", "true or false; deleting needs false, applied before"),
         ("managers", "a list of ARNs of roles, users or account roots that may do everything with the key"),
         ("tags", "a table with a string for each tag: { Owner = \"platform\" }"),
-    ],
-    later: &[],
-};
-
-pub(super) const WAIVE: Shape = Shape {
-    title: "`[[waive]]`",
-    fields: &[
-        ("rule", "the number of the rule, such as \"BYOB012\""),
-        ("address", "what the waiver is for, such as \"bucket.storage\" or \"bucket.storage.policy\""),
-        ("reason", "why, in a sentence for the next reviewer"),
-        ("until", "a day such as \"2027-01-31\": the waiver ends after it"),
     ],
     later: &[],
 };
