@@ -178,11 +178,13 @@ fn mask(text: &str, root: &str) -> String {
     for (pattern, mask) in [
         (HEX64, "<digest>"),
         ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "<uuid>"),
-        ("(request hhhhhhhhhhhhhhhh)", "(request <id>)"),
+        (" hhhhhhhhhhhhhhhh)", " <id>)"),
         (".json.dddddd-hhhhhhhh", ".json.<old>"),
         ("recorded dddd-dd-dd", "recorded <date>"),
         (" d.d s", " <time> s"),
         (" dd.d s", " <time> s"),
+        ("(d.d s)", "(<time> s)"),
+        ("(dd.d s)", "(<time> s)"),
     ] {
         text = replace_all(&text, pattern, mask);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::recorded::{Recorded, RecordedResource};
-use byob_plan::plan::{Plan, RecordChange};
+use byob_plan::plan::{Action, Plan, RecordChange};
 use byob_state::Entry;
 use serde_json::Value;
 
@@ -19,6 +19,20 @@ pub fn finish(recorded: &mut Recorded, last: &Plan) {
     if let Some(approval) = &mut recorded.approval {
         approval.finished = true;
     }
+}
+
+/// What needs no step, of the roots that are there: recorded before the first step, because a run may end badly.
+pub(crate) fn before_steps(recorded: &mut Recorded, plan: &Plan) {
+    let made = |root: &RootAddress| {
+        plan.steps.iter().any(|s| s.address == root.address() && s.action == Action::Create)
+    };
+    let there = |change: &&RecordChange| match change {
+        RecordChange::Put(address, _) => recorded.root(&address.root()).is_some() && !made(&address.root()),
+        RecordChange::Remove(_) | RecordChange::Tombstone(_) | RecordChange::TombstoneGone(_) => true,
+    };
+    let changes: Vec<RecordChange> = plan.record.iter().filter(there).cloned().collect();
+    let arns = arns(recorded);
+    apply(recorded, &changes, &arns);
 }
 
 /// The recorded keys.

@@ -188,8 +188,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             recorded.lineage = Some((self.new_id)());
         }
         // What needs no step may not wait for a run that ends well: a key that a bucket uses by now, above all.
-        let arns = record::arns(recorded);
-        record::apply(recorded, &plan.record, &arns);
+        record::before_steps(recorded, plan);
         self.open_intents(plan, recorded);
         if !self.resumed {
             recorded.approval = Some(approval::open(plan));
@@ -243,9 +242,13 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         // What an earlier run began stays known until it is recorded (and its tags with it), adopted or deleted; a key
         // that is made anew takes the place of one that was waited for in vain.
         let anew: BTreeSet<RootAddress> = intents.iter().map(|i| i.address.clone()).collect();
+        let gone_on: BTreeSet<Uuid> = intents.iter().map(|i| i.id).collect();
         let done = |i: &Intent| recorded.root(&i.address).is_some() && !tags_to_come(plan, &i.address);
-        let kept = recorded.intents.iter().filter(|i| !anew.contains(&i.address) && !done(i)).cloned();
-        intents.extend(kept.collect::<Vec<_>>());
+        let kept = recorded.intents.iter().filter(|i| {
+            !anew.contains(&i.address) && !gone_on.contains(&i.id) && !done(i)
+        });
+        let kept: Vec<Intent> = kept.cloned().collect();
+        intents.extend(kept);
         recorded.intents = intents;
     }
 

@@ -43,8 +43,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
     pub(crate) async fn perform(&self, step: &Step) -> Result<Option<String>, StepError> {
         let mut arn = None;
         // An earlier run may have deleted it, and the plan been made from a stale answer.
-        if step.action == Action::Delete
-            && step.kind == Kind::Bucket
+        if deletes_bucket(step)
             && let Some(call) = step.calls.first()
             && self.is_gone(call).await?
         {
@@ -123,7 +122,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            if self.is_done(call, &error).await? {
+            if self.is_done(step, call, &error).await? {
                 return Ok(Done::default());
             }
             tries += 1;
@@ -156,8 +155,10 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
 
     /// Whether an answer that is no success says that what was asked for is so: after a lost answer the second call finds
     /// the effect of the first.
-    async fn is_done(&self, call: &Call, error: &CloudError) -> Result<bool, CloudError> {
+    async fn is_done(&self, step: &Step, call: &Call, error: &CloudError) -> Result<bool, CloudError> {
         Ok(match (call.operation, error.kind) {
+            // A bucket that is to be deleted needs neither another policy nor to be emptied.
+            (_, ErrorKind::NoSuchBucket) if deletes_bucket(step) => self.is_gone(call).await?,
             (Operation::CreateAlias, ErrorKind::AlreadyExists) => self.alias_is_put(call).await?,
             (Operation::DeleteAlias, ErrorKind::NotFound) => true,
             (Operation::CancelKeyDeletion, ErrorKind::InvalidState) => {
@@ -375,9 +376,9 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         let began = self.clock.elapsed();
         let mut tries = 0;
         loop {
-            let live = self.live_policy(call).await?;
-            if self.may_replace(step, call, &live) {
-                return Ok(());
+            match self.live_policy(call).await? {
+                Some(live) if !self.may_replace(step, call, &live) => {}
+                _ => return Ok(()),
             }
             tries += 1;
             let wait = self.pace.wait(tries);
@@ -389,9 +390,10 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         }
     }
 
-    /// The policy of the bucket that a call is about; empty where there is none, or no bucket yet.
-    async fn live_policy(&self, call: &Call) -> Result<Policy, StepError> {
-        let Target::Bucket { name, region, .. } = &call.target else { return Ok(Policy::empty()) };
+    /// The policy of the bucket that a call is about, empty where it has none; `None` where there is no bucket (yet, or
+    /// any more).
+    async fn live_policy(&self, call: &Call) -> Result<Option<Policy>, StepError> {
+        let Target::Bucket { name, region, .. } = &call.target else { return Ok(None) };
         let bucket = WantedBucket {
             region: region.clone(),
             aspects: BTreeSet::from([Kind::BucketPolicy]),
@@ -403,10 +405,10 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
         let aspect = match live.buckets.get(name) {
             Some(LiveBucket::Exists(facts)) => facts.aspects.get(&Kind::BucketPolicy),
-            _ => None,
+            _ => return Ok(None),
         };
         match aspect {
-            Some(LiveAspect::Present(Attributes::Policy(policy))) => Ok(policy.clone()),
+            Some(LiveAspect::Present(Attributes::Policy(policy))) => Ok(Some(policy.clone())),
             Some(LiveAspect::Refused) => Err(StepError::from(CloudError {
                 kind: ErrorKind::AccessDenied,
                 operation: "GetBucketPolicy".to_owned(),
@@ -418,7 +420,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
                 request_id: live.refused.first().and_then(|refused| refused.request_id.clone()),
                 help: Vec::new(),
             })),
-            _ => Ok(Policy::empty()),
+            _ => Ok(Some(Policy::empty())),
         }
     }
 
@@ -445,6 +447,10 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             }
         }
     }
+}
+
+fn deletes_bucket(step: &Step) -> bool {
+    step.action == Action::Delete && step.kind == Kind::Bucket
 }
 
 fn policy_address(step: &Step) -> Address {

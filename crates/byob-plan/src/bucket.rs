@@ -6,12 +6,10 @@ use byob_model::address::{BUCKET_ASPECTS, Kind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::desired::DesiredRoot;
 use byob_model::kind::{
-    Attributes, BYOB_ADDRESS, BYOB_INTENT, BYOB_LINEAGE, Cors, KeyRef, Policy, Purpose, VersioningStatus,
-    is_our_sid,
+    Attributes, BYOB_ADDRESS, BYOB_INTENT, BYOB_LINEAGE, KeyRef, Purpose, VersioningStatus,
 };
 use byob_model::live::{BucketFacts, LiveAspect, LiveBucket, LiveKey};
-use byob_model::recorded::{RecordedResource, Tombstone};
-use byob_policy::{Document, Effect};
+use byob_model::recorded::RecordedResource;
 use serde_json::Value;
 
 use crate::compare::{Case, Planner};
@@ -380,159 +378,6 @@ impl Planner<'_> {
         );
     }
 
-    fn orphaned_bucket(&mut self, case: &Case<'_>, recorded: &RecordedResource, live: &LiveBucket) {
-        let address = case.address.address();
-        let name = &recorded.identity;
-        let Ok(Attributes::Bucket(bucket)) = recorded.typed() else { return };
-        if self.desired.forget.contains(&case.address) {
-            self.forget_root(case, recorded, Vec::new(), "listed in `forget`");
-            return;
-        }
-        let facts = match live {
-            LiveBucket::Absent => {
-                self.forget_root(case, recorded, Vec::new(), "already gone");
-                return;
-            }
-            LiveBucket::Forbidden { listed, .. } => {
-                let rule = if *listed == Some(false) { Rule::NowAnothers } else { Rule::OwnedByAnother };
-                self.finding(
-                    rule,
-                    address,
-                    format!("`{name}` is to be deleted, and AWS does not let this caller look at it"),
-                    format!("to drop it from the record and leave it alone: forget = [\"{}\"]", case.address),
-                );
-                return;
-            }
-            LiveBucket::Exists(facts) => facts,
-        };
-        let target = Target::Bucket {
-            name: name.clone(),
-            region: facts.region.clone(),
-            account_id: recorded.account_id.clone(),
-        };
-        if bucket.purpose == Purpose::Reference {
-            let calls = take_out_ours(facts, &target);
-            self.forget_root(
-                case,
-                recorded,
-                calls,
-                "a reference bucket is never deleted: ours goes, the bucket stays",
-            );
-            return;
-        }
-        if bucket.protect {
-            self.finding(
-                Rule::Protected,
-                address,
-                format!("`{name}` is protected and would be deleted"),
-                format!(
-                    "to delete it: protect = false in [{0}], byob apply, then this again; to keep it and drop it from the \
-                     record: forget = [\"{0}\"]",
-                    case.address
-                ),
-            );
-            return;
-        }
-        let call = |operation, payload| Call { operation, target: target.clone(), payload };
-        let mut calls = Vec::new();
-        if bucket.force_destroy {
-            if let Some(LiveAspect::Present(Attributes::Policy(policy))) =
-                facts.aspects.get(&Kind::BucketPolicy)
-            {
-                let denies: Vec<_> =
-                    policy.document.statements.iter().filter(|s| s.effect == Effect::Deny).cloned().collect();
-                let document = Document { statements: denies, ..policy.document.clone() };
-                calls.push(if document.is_empty() {
-                    call(Operation::DeleteBucketPolicy, Payload::None)
-                } else {
-                    let policy = Attributes::Policy(Policy { document });
-                    call(Operation::PutBucketPolicy, Payload::Attributes(policy))
-                });
-            }
-            calls.push(call(Operation::DeleteObjects, Payload::None));
-        } else if facts.holds_data == Some(true) {
-            self.finding(
-                Rule::NotEmpty,
-                address,
-                format!("`{name}` still holds objects, versions, delete markers or unfinished uploads"),
-                format!(
-                    "empty it, or force_destroy = true in [{0}] and byob apply before; to keep it: forget = [\"{0}\"]",
-                    case.address
-                ),
-            );
-            return;
-        }
-        calls.push(call(Operation::DeleteBucket, Payload::None));
-        let record = self.removed(case);
-        self.steps.push(Step {
-            id: format!("{address}#1"),
-            kind: Kind::Bucket,
-            action: Action::Delete,
-            phase: 2,
-            region: facts.region.clone(),
-            account_id: recorded.account_id.clone(),
-            reason: self.taken_out().to_owned(),
-            changes: leaves(&recorded.attributes, &Value::Null),
-            calls,
-            depends_on: Vec::new(),
-            from: None,
-            document: Value::Null,
-            record,
-            before: recorded.typed().ok(),
-            after: None,
-            address,
-        });
-    }
-
-    /// A forget step: the root leaves the record; what must not be lost sight of stays as a tombstone.
-    pub(crate) fn forget_root(
-        &mut self,
-        case: &Case<'_>,
-        recorded: &RecordedResource,
-        calls: Vec<Call>,
-        reason: &str,
-    ) {
-        let address = case.address.address();
-        let mut record = self.removed(case);
-        if !recorded.keys_used.is_empty() {
-            record.push(RecordChange::Tombstone(Tombstone {
-                address: case.address.clone(),
-                identity: recorded.identity.clone(),
-                account_id: recorded.account_id.clone(),
-                region: recorded.region.clone(),
-                keys_used: recorded.keys_used.clone(),
-                deletion_ordered: false,
-            }));
-        }
-        self.steps.push(Step {
-            id: format!("{address}#1"),
-            kind: recorded.kind,
-            action: Action::Forget,
-            phase: 2,
-            region: recorded.region.clone(),
-            account_id: recorded.account_id.clone(),
-            reason: reason.to_owned(),
-            changes: Vec::new(),
-            calls,
-            depends_on: Vec::new(),
-            from: None,
-            document: Value::Null,
-            record,
-            before: recorded.typed().ok(),
-            after: None,
-            address,
-        });
-    }
-
-    /// The record without a root and its aspects; aspects first, so that a half-done removal still knows the root.
-    pub(crate) fn removed(&self, case: &Case<'_>) -> Vec<RecordChange> {
-        let at = case.recorded_at();
-        let mut record: Vec<RecordChange> =
-            self.recorded.aspects(at).map(|(kind, _)| RecordChange::Remove(at.aspect(kind))).collect();
-        record.push(RecordChange::Remove(at.address()));
-        record
-    }
-
     fn bucket_resource(
         &self,
         case: &Case<'_>,
@@ -596,27 +441,4 @@ pub(crate) fn bucket_target(desired: &DesiredRoot, account_id: &str) -> Target {
         region: desired.region.clone(),
         account_id: account_id.to_owned(),
     }
-}
-
-/// What takes byob's statement and CORS rule off a bucket that stays.
-fn take_out_ours(facts: &BucketFacts, target: &Target) -> Vec<Call> {
-    let call = |operation, payload| Call { operation, target: target.clone(), payload };
-    let mut calls = Vec::new();
-    if let Some(LiveAspect::Present(Attributes::Policy(policy))) = facts.aspects.get(&Kind::BucketPolicy)
-        && policy.document.statements.iter().any(|s| is_our_sid(s.sid.as_deref()))
-    {
-        let rest = policy.foreign();
-        calls.push(if rest.document.is_empty() {
-            call(Operation::DeleteBucketPolicy, Payload::None)
-        } else {
-            call(Operation::PutBucketPolicy, Payload::Attributes(Attributes::Policy(rest)))
-        });
-    }
-    if let Some(LiveAspect::Present(Attributes::Cors(cors))) = facts.aspects.get(&Kind::Cors)
-        && cors.rules.iter().any(|r| r.id.as_deref() == Some(byob_model::kind::OUR_CORS_RULE))
-    {
-        let none = Attributes::Cors(Cors { rules: Vec::new(), exclusive: false });
-        calls.push(call(Operation::PutBucketCors, Payload::Attributes(none)));
-    }
-    calls
 }

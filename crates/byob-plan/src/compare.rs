@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::Target;
 use byob_model::config::ForeignStatements;
-use byob_model::desired::{Desired, DesiredAspect, DesiredRoot, recorded_by_name, recorded_key};
+use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
 use byob_model::kind::{Attributes, Encryption, KeyRef};
 use byob_model::live::{Live, LiveAspect};
 use byob_model::recorded::{Recorded, RecordedResource};
@@ -92,7 +92,7 @@ pub(crate) struct Planner<'a> {
     pub desired: &'a Desired,
     pub recorded: &'a Recorded,
     pub live: &'a Live,
-    cases: Vec<Case<'a>>,
+    pub cases: Vec<Case<'a>>,
     /// Keys of this configuration whose ARN is known.
     pub arns: BTreeMap<RootAddress, String>,
     pub steps: Vec<Step>,
@@ -121,78 +121,6 @@ impl<'a> Planner<'a> {
             record: Vec::new(),
             unsettled: BTreeSet::new(),
             desired_addresses: BTreeSet::new(),
-        }
-    }
-
-    /// Identity goes before address.
-    fn match_roots(&mut self) {
-        let mut taken: BTreeSet<RootAddress> = BTreeSet::new();
-        for (address, root) in &self.desired.roots {
-            let found = find_recorded(self.desired, self.recorded, address, root);
-            if let Some((at, _)) = &found {
-                taken.insert(at.clone());
-            }
-            let from = found.as_ref().map(|(at, _)| at.clone()).filter(|at| at != address);
-            self.cases.push(Case {
-                address: address.clone(),
-                desired: Some(root),
-                recorded: found.map(|(_, r)| r),
-                from,
-            });
-        }
-        for (address, resource) in self.recorded.roots() {
-            if taken.contains(&address) {
-                continue;
-            }
-            // A desired root at this very address with another identity: the name or region was changed, or another
-            // root's table was given this label and this root's own is gone.
-            if let Some(case) = self.cases.iter().find(|c| c.address == address)
-                && let Some(root) = case.desired
-            {
-                let finding = changed_identity(&address, root, resource, case.recorded);
-                self.findings.push(finding);
-                self.cases.retain(|c| c.address != address);
-                continue;
-            }
-            self.cases.push(Case { address, desired: None, recorded: Some(resource), from: None });
-        }
-        self.moved_prefixes();
-    }
-
-    /// A bucket named by a prefix gets another name under another label: never silently.
-    fn moved_prefixes(&mut self) {
-        let orphans: Vec<(RootAddress, String, String)> = self
-            .cases
-            .iter()
-            .filter(|c| c.desired.is_none() && !self.desired.forget.contains(&c.address))
-            .filter_map(|c| {
-                let r = c.recorded?;
-                Some((c.address.clone(), r.name_prefix.clone()?, r.identity.clone()))
-            })
-            .collect();
-        let mut blocked = BTreeSet::new();
-        for case in self.cases.iter().filter(|c| c.recorded.is_none()) {
-            let Some(prefix) = case.desired.and_then(|d| d.name_prefix.as_ref()) else { continue };
-            let Some((old, _, name)) = orphans.iter().find(|(_, p, _)| p == prefix) else { continue };
-            self.findings.push(Finding::new(
-                Rule::PrefixMoved,
-                case.address.address(),
-                format!("`{old}` is `{name}`, made from the prefix `{prefix}`; under `{}` it would be a new bucket", case.address),
-                format!("if it is the same bucket: byob state mv {old} {}; if it is a new one, give it another prefix or a name", case.address),
-            ));
-            blocked.insert(case.address.clone());
-            blocked.insert(old.clone());
-        }
-        self.cases.retain(|c| !blocked.contains(&c.address));
-    }
-
-    fn resolve_keys(&mut self) {
-        for case in &self.cases {
-            if case.address.kind == RootKind::Key
-                && let Some(arn) = self.key_arn(case)
-            {
-                self.arns.insert(case.address.clone(), arn);
-            }
         }
     }
 
@@ -435,16 +363,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The desired bucket that a logging step sends logs to.
-    fn log_target_of(&self, step: &Step) -> Option<RootAddress> {
-        let Some(Attributes::Logging(logging)) = &step.after else { return None };
-        let target = logging.target_bucket.as_ref()?;
-        let mut roots = self.desired.roots.iter();
-        roots
-            .find(|(address, root)| address.kind == RootKind::Bucket && root.name == *target)
-            .map(|(a, _)| a.clone())
-    }
-
     /// Tombstones of buckets that are gone have done their work.
     fn tombstones(&mut self) {
         for tombstone in &self.recorded.tombstones {
@@ -468,6 +386,7 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan {
         order::untangle(&mut self.steps);
         order::order(&mut self.steps);
+        self.check_recreate();
         self.select_targets();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
@@ -518,57 +437,6 @@ impl<'a> Planner<'a> {
         plan.digest = plan_digest(&plan);
         plan
     }
-
-    /// `--target`: the named addresses, and what their steps depend on.
-    fn select_targets(&mut self) {
-        let targets = &self.input.mode.target;
-        if targets.is_empty() {
-            return;
-        }
-        let named = |address: &Address| {
-            targets.contains(&address.to_string()) || targets.contains(&address.root().to_string())
-        };
-        let configured = self.desired.roots.iter().flat_map(|(address, root)| {
-            root.aspects.keys().map(|kind| address.aspect(*kind)).chain([address.address()])
-        });
-        let known: BTreeSet<String> = configured
-            .chain(self.recorded.resources.keys().cloned())
-            .flat_map(|a| [a.to_string(), a.root().to_string()])
-            .collect();
-        let missing: Vec<String> = targets.iter().filter(|t| !known.contains(*t)).cloned().collect();
-        let mut keep: BTreeSet<String> =
-            self.steps.iter().filter(|s| named(&s.address)).map(|s| s.id.clone()).collect();
-        loop {
-            let more: Vec<String> = self
-                .steps
-                .iter()
-                .filter(|s| keep.contains(&s.id))
-                .flat_map(|s| s.depends_on.iter().cloned())
-                .filter(|id| !keep.contains(id))
-                .collect();
-            if more.is_empty() {
-                break;
-            }
-            keep.extend(more);
-        }
-        self.steps.retain(|s| keep.contains(&s.id));
-        let mut touched: BTreeSet<RootAddress> = self.steps.iter().map(|s| s.address.root()).collect();
-        touched.extend(self.steps.iter().filter_map(order::key_of));
-        touched.extend(self.steps.iter().filter_map(|s| self.log_target_of(s)));
-        self.drift.retain(|d| named(&d.address));
-        self.findings.retain(|f| named(&f.address) || touched.contains(&f.address.root()));
-        self.desired_addresses.retain(named);
-        for target in missing {
-            if let Ok(address) = target.parse::<Address>() {
-                self.finding(
-                    Rule::NoSuchTarget,
-                    address,
-                    "--target names something that is neither configured nor recorded",
-                    "byob state list and byob.toml say what there is",
-                );
-            }
-        }
-    }
 }
 
 /// The forms that the open approval, if one is open, was to put at an address; keys symbolic.
@@ -581,50 +449,6 @@ pub(crate) fn open_forms<'a>(
         .flat_map(|approval| &approval.steps)
         .filter(move |step| step.address == *address)
         .filter_map(move |step| Attributes::from_value(address.kind, &step.document).ok())
-}
-
-/// The recorded root a desired one is: by identity, wherever it stands.
-pub(crate) fn find_recorded<'a>(
-    desired: &Desired,
-    recorded: &'a Recorded,
-    address: &RootAddress,
-    root: &DesiredRoot,
-) -> Option<(RootAddress, &'a RecordedResource)> {
-    match address.kind {
-        RootKind::Bucket => recorded_by_name(recorded, &root.name),
-        RootKind::Key => recorded_key(recorded, address, &root.name, Some(&root.region), |alias, region| {
-            desired.roots.iter().any(|(other, key)| {
-                other != address && other.kind == RootKind::Key && key.name == alias && key.region == region
-            })
-        })
-        .filter(|(_, key)| key.region == root.region),
-    }
-}
-
-fn changed_identity(
-    address: &RootAddress,
-    root: &DesiredRoot,
-    resource: &RecordedResource,
-    moved_here: Option<&RecordedResource>,
-) -> Finding {
-    let (what, old, new) = match (address.kind, moved_here) {
-        (RootKind::Bucket, _) => ("name", resource.identity.as_str(), root.name.as_str()),
-        (RootKind::Key, None) if resource.region != root.region => {
-            ("region", resource.region.as_str(), root.region.as_str())
-        }
-        (RootKind::Key, None) => ("identity", resource.identity.as_str(), root.name.as_str()),
-        (RootKind::Key, Some(other)) => ("identity", resource.identity.as_str(), other.identity.as_str()),
-    };
-    Finding::new(
-        Rule::CannotChange,
-        address.address(),
-        format!("the {what} cannot change: it is `{old}` and would become `{new}`"),
-        format!(
-            "a {} keeps its {what} for life; put the old one back, or give the new one a table of its own \
-             (and take the old one out with forget = [\"{address}\"], or protect = false and byob destroy)",
-            address.kind.as_str()
-        ),
-    )
 }
 
 /// The document an approval keeps: symbolic, and with other teams' statements as they were when it was planned.

@@ -13,9 +13,12 @@ pub mod finding;
 pub mod import;
 mod key;
 pub mod lockout;
+mod matching;
 mod order;
 pub mod plan;
 pub mod recovery;
+mod removal;
+mod selecting;
 pub mod wanted;
 
 pub use compare::{Input, plan};

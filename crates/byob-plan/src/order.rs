@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
+use byob_model::call::Target;
 use byob_model::kind::Attributes;
 
 use crate::plan::{Action, RecordChange, Step};
@@ -50,21 +51,23 @@ pub(crate) fn order(steps: &mut Vec<Step>) {
         on.remove(&step.id);
         step.depends_on = on.into_iter().filter(|id| existing.contains(id)).collect();
     }
-    // Bucket names stand in the create steps only; a log target that is made here comes first.
-    let names: BTreeMap<String, String> = steps
-        .iter()
-        .filter_map(|s| match (&s.after, s.action) {
-            (Some(Attributes::Bucket(bucket)), Action::Create) => Some((bucket.name.clone(), s.id.clone())),
-            _ => None,
-        })
-        .collect();
+    // A log target that is made here comes first, and so does the policy that lets the logs in.
+    let mut before_logs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for step in steps.iter() {
+        let comes_first =
+            matches!((step.kind, step.action), (Kind::Bucket, Action::Create) | (Kind::BucketPolicy, _));
+        if let Some(Target::Bucket { name, .. }) = step.calls.first().map(|call| &call.target)
+            && comes_first
+        {
+            before_logs.entry(name.clone()).or_default().push(step.id.clone());
+        }
+    }
     for step in steps.iter_mut() {
         if let Some(Attributes::Logging(logging)) = &step.after
-            && let Some(target) = logging.target_bucket.as_ref().and_then(|name| names.get(name))
-            && !step.depends_on.contains(target)
+            && let Some(first) = logging.target_bucket.as_ref().and_then(|name| before_logs.get(name))
         {
-            step.depends_on.push(target.clone());
-            step.depends_on.sort();
+            let on: BTreeSet<String> = step.depends_on.drain(..).chain(first.iter().cloned()).collect();
+            step.depends_on = on.into_iter().collect();
         }
     }
     sort(steps);

@@ -8,7 +8,7 @@ use byob_model::kind::{Attributes, KeyRef};
 use byob_model::live::{Wanted, WantedBucket};
 use byob_model::recorded::Recorded;
 
-use crate::compare::find_recorded;
+use crate::matching::find_recorded;
 
 /// The reads for a plan; with no desired state, those for `byob drift`.
 #[must_use]

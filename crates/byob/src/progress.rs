@@ -40,8 +40,14 @@ impl Progress {
 
     pub(crate) fn show(&self, event: &Event) {
         let Some(bars) = &self.bars else {
-            let quiet =
-                matches!(event, Event::Started { .. } | Event::Retrying { .. } | Event::ReadingBack { .. });
+            // What was not started stands in the account at the end.
+            let quiet = matches!(
+                event,
+                Event::Started { .. }
+                    | Event::Retrying { .. }
+                    | Event::ReadingBack { .. }
+                    | Event::Skipped { .. }
+            );
             if (self.verbose || !quiet)
                 && let Some(line) = event_line(event, &self.style)
             {

@@ -226,7 +226,7 @@ fn seed(config: &Configuration, account_id: &str) -> Seed {
         }
         roles.extend(bucket.managers.iter().cloned());
         let named = bucket.extra_statements.iter().filter_map(|s| s.principal.as_ref());
-        roles.extend(named.flat_map(|p| p.principals().0.get("AWS")).flatten().cloned());
+        roles.extend(named.filter_map(|p| p.principals().0.get("AWS")).flatten().cloned());
     }
     roles.extend(config.wandb.principals.iter().cloned());
     roles.extend(config.keys.values().flat_map(|k| k.managers.iter().cloned()));

@@ -2,6 +2,7 @@
 //! `byob sandbox serve`, with boto3 as the witness that knows nothing of byob. Everything here needs Python
 //! (`BYOB_TEST_PYTHON`, which tests/run makes); without it the tests say that they are left out.
 
+mod bucket_rows;
 mod drift;
 mod harness;
 mod life;

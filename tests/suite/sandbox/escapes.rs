@@ -35,8 +35,159 @@ fn a_live_value_cannot_paint_over_the_plan() {
         assert!(!text.contains(dirty), "{command}: {stdout:?}");
         assert!(!stdout.contains("\u{1b}[2K"), "{command}: {stdout:?}");
     }
-    insta::assert_snapshot!(env.sandbox("plan").exits(0), @"");
-    insta::assert_snapshot!(env.sandbox("drift").exits(2), @"");
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @r#"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
+
+    Access: who gains or loses what is not judged in this version; read the policies below
+
+    key.storage   alias/acme-wandb   us-east-1
+      ! description   "Encrypts storage for Weights & Biases (byob stack default)" →
+                      "\u{1b}[2Kours\u{202e}\u{200b}\r\n0 to create"   (changed outside byob)
+      ~ description   "\u{1b}[2Kours\u{202e}\u{200b}\r\n0 to create" → "Encrypts storage for Weights &
+                      Biases (byob stack default)"
+
+    bucket.storage   acme-wandb-storage   us-east-1
+      ! policy        adds Theirs; removes WandbAccountAccess   (changed outside byob)
+            {
+              "Version": "2012-10-17",
+              "Statement": [
+                {
+          -       "Sid": "WandbAccountAccess",
+          -       "Effect": "Allow",
+          +       "Sid": "Theirs",
+          +       "Effect": "Deny",
+                  "Principal": {
+          -         "AWS": "arn:aws:iam::830241207209:root"
+          +         "AWS": "*"
+                  },
+          -       "Action": [
+          -         "s3:abortmultipartupload",
+          -         "s3:deleteobject",
+          -         "s3:getbucketcors",
+          -         "s3:getbucketlocation",
+          -         "s3:getbucketversioning",
+          -         "s3:getencryptionconfiguration",
+          -         "s3:getobject*",
+          -         "s3:listbucket",
+          -         "s3:listbucketmultipartuploads",
+          -         "s3:listbucketversions",
+          -         "s3:putobject"
+          -       ],
+          -       "Resource": [
+          -         "arn:aws:s3:::acme-wandb-storage",
+          -         "arn:aws:s3:::acme-wandb-storage/*"
+          -       ]
+          +       "Action": "s3:DeleteObject",
+          +       "Resource": "arn:aws:s3:::acme-wandb-storage/*",
+          +       "Condition": {
+          +         "StringEquals": {
+          +           "aws:UserAgent": "\u001b[2Kours\u{202e}\u{200b}\r\n0 to create"
+          +         }
+          +       }
+                }
+              ]
+            }
+      ~ policy        adds WandbAccountAccess; removes Theirs   (put back)
+            {
+              "Version": "2012-10-17",
+              "Statement": [
+                {
+          -       "Sid": "Theirs",
+          -       "Effect": "Deny",
+          +       "Sid": "WandbAccountAccess",
+          +       "Effect": "Allow",
+                  "Principal": {
+          -         "AWS": "*"
+          +         "AWS": "arn:aws:iam::830241207209:root"
+                  },
+          -       "Action": "s3:DeleteObject",
+          -       "Resource": "arn:aws:s3:::acme-wandb-storage/*",
+          -       "Condition": {
+          -         "StringEquals": {
+          -           "aws:UserAgent": "\u001b[2Kours\u{202e}\u{200b}\r\n0 to create"
+          -         }
+          -       }
+          +       "Action": [
+          +         "s3:AbortMultipartUpload",
+          +         "s3:DeleteObject",
+          +         "s3:GetBucketCORS",
+          +         "s3:GetBucketLocation",
+          +         "s3:GetBucketVersioning",
+          +         "s3:GetEncryptionConfiguration",
+          +         "s3:GetObject*",
+          +         "s3:ListBucket",
+          +         "s3:ListBucketMultipartUploads",
+          +         "s3:ListBucketVersions",
+          +         "s3:PutObject"
+          +       ],
+          +       "Resource": [
+          +         "arn:aws:s3:::acme-wandb-storage",
+          +         "arn:aws:s3:::acme-wandb-storage/*"
+          +       ]
+                }
+              ]
+            }
+
+    0 to create, 2 to update, 0 to delete, 2 drifted
+    byob apply --approve sha256:<digest> --sandbox
+    "#);
+    insta::assert_snapshot!(env.sandbox("drift").exits(2), @r#"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
+
+    bucket.storage
+      ! policy        adds Theirs; removes WandbAccountAccess
+            {
+              "Version": "2012-10-17",
+              "Statement": [
+                {
+          -       "Sid": "WandbAccountAccess",
+          -       "Effect": "Allow",
+          +       "Sid": "Theirs",
+          +       "Effect": "Deny",
+                  "Principal": {
+          -         "AWS": "arn:aws:iam::830241207209:root"
+          +         "AWS": "*"
+                  },
+          -       "Action": [
+          -         "s3:abortmultipartupload",
+          -         "s3:deleteobject",
+          -         "s3:getbucketcors",
+          -         "s3:getbucketlocation",
+          -         "s3:getbucketversioning",
+          -         "s3:getencryptionconfiguration",
+          -         "s3:getobject*",
+          -         "s3:listbucket",
+          -         "s3:listbucketmultipartuploads",
+          -         "s3:listbucketversions",
+          -         "s3:putobject"
+          -       ],
+          -       "Resource": [
+          -         "arn:aws:s3:::acme-wandb-storage",
+          -         "arn:aws:s3:::acme-wandb-storage/*"
+          -       ]
+          +       "Action": "s3:DeleteObject",
+          +       "Resource": "arn:aws:s3:::acme-wandb-storage/*",
+          +       "Condition": {
+          +         "StringEquals": {
+          +           "aws:UserAgent": "\u001b[2Kours\u{202e}\u{200b}\r\n0 to create"
+          +         }
+          +       }
+                }
+              ]
+            }
+          meaning: access or protection may be weaker than recorded
+
+    key.storage
+      ! description   "Encrypts storage for Weights & Biases (byob stack default)" →
+                      "\u{1b}[2Kours\u{202e}\u{200b}\r\n0 to create"
+          meaning: W&B may stop working
+
+    2 of 13 recorded addresses drifted (29 attributes read); 1 may expose something
+    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    [exit 2]
+    "#);
     let drift = env.sandbox("drift --format json").json();
     let entries = drift["drift"].as_array().unwrap();
     let changes = &entries.iter().find(|entry| entry["address"] == "key.storage").unwrap()["changes"];

@@ -89,8 +89,8 @@ fn a_first_plan_exits_2_on_request_and_writes_nothing() {
 fn outputs_are_what_is_handed_to_wandb() {
     let env = TestEnvironment::new(EXAMPLE);
     insta::assert_snapshot!(env.sandbox("output").exits(1), @r"
-    error: not applied yet: bucket.storage, bucket.vision
-      help: byob apply makes them; only what is recorded is handed to W&B
+    error: not recorded: bucket.storage, bucket.vision
+      help: byob apply makes and records them; only what is recorded is handed to W&B
     [exit 1]
     ");
     env.sandbox("apply --auto-approve").exits(0);

@@ -78,7 +78,7 @@ fn a_renamed_key_table_moves_the_record_and_one_tag() {
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
 
-    key.main   arn:aws:kms:us-east-1:123456789012:key/<uuid>   us-east-1
+    key.main   alias/acme-wandb   us-east-1
       > key   taken into the record: recorded as key.storage until now
           writes to AWS: TagResource
 
@@ -121,7 +121,7 @@ fn a_bucket_made_by_hand_is_imported_and_planned_without_a_write() {
     let before = env.tree();
     insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @r"
     SANDBOX: this is not AWS
-    byob.toml   account 123456789012   1 bucket   recorded never, serial 1
+    byob.toml   account 123456789012   1 bucket   begun, and nothing written yet
 
     No changes. AWS matches the configuration and the record (17 attributes read).
     imported bucket.storage into .byob/sandbox/record/byob.state.json; nothing was written to AWS
@@ -151,7 +151,7 @@ fn an_imported_bucket_is_brought_to_its_configuration_and_keeps_its_tags() {
     wait(s3.put_bucket_tagging().bucket("acme-wandb-storage").tagging(tagging).send()).unwrap();
     insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @r"
     SANDBOX: this is not AWS
-    byob.toml   account 123456789012   1 bucket   recorded never, serial 1
+    byob.toml   account 123456789012   1 bucket   begun, and nothing written yet
 
     Access: who gains or loses what is not judged in this version; read the policies below
 

@@ -46,8 +46,7 @@ fn protection_goes_first_then_the_bucket_then_its_key() {
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
     Protection goes off: key.storage, bucket.storage
 
-    key.storage   arn:aws:kms:us-east-1:123456789012:key/<uuid>
-      us-east-1
+    key.storage   alias/acme-wandb   us-east-1
       ~ protect   true → false   (record only)
 
     bucket.storage   acme-wandb-storage   us-east-1
@@ -68,11 +67,11 @@ fn protection_goes_first_then_the_bucket_then_its_key() {
     Key deletion: key.storage. What is encrypted under a deleted key can never be read again.
 
     bucket.storage   acme-wandb-storage   us-east-1
-      - bucket   taken out of byob.toml
+      - bucket   byob destroy
 
     key.storage   arn:aws:kms:us-east-1:123456789012:key/<uuid>
       us-east-1
-      - key      taken out of byob.toml; AWS deletes it 30 days after it is scheduled
+      - key      byob destroy; AWS deletes it 30 days after it is scheduled
 
     0 to create, 0 to update, 2 to delete
     byob destroy --approve sha256:<digest> --sandbox
@@ -175,7 +174,7 @@ fn a_bucket_is_emptied_only_by_an_approval_that_names_it() {
     ALL DATA in acme-wandb-storage will be deleted: every object, every version. Nothing brings it back.
 
     bucket.storage   acme-wandb-storage   us-east-1
-      - bucket   taken out of byob.toml
+      - bucket   byob destroy
           first emptied: every object, version, delete marker and unfinished upload, for good
 
     0 to create, 0 to update, 1 to delete
@@ -230,7 +229,7 @@ fn a_dying_bucket_is_not_stripped() {
         help: the caller needs s3:DeleteBucket on it, by an IAM policy of its own, and no Deny elsewhere
           that names it
 
-    done 0, failed 1, not started 0 (0.0 s)
+    done 0, failed 1, not started 0 (<time> s)
     The record is saved; the same command, with the same approval, goes on from here.
     "#);
     assert_eq!(env.written(&before), [""; 0]);
@@ -278,8 +277,7 @@ fn wandb_is_taken_out_and_the_data_stays() {
 
     Access: who gains or loses what is not judged in this version; read the policies below
 
-    key.storage   arn:aws:kms:us-east-1:123456789012:key/<uuid>
-      us-east-1
+    key.storage   alias/acme-wandb   us-east-1
       ~ policy   removes WandbAccountAccess
             ⋮
                   },

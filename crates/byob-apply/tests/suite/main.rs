@@ -5,5 +5,6 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod executor;
 mod scene;
 mod sweeps;

@@ -9,9 +9,9 @@ use byob_model::kind::KeyRef;
 use crate::scene::Scene;
 use crate::world::{Consent, Ended, Fault, Faults, Ran, When};
 
-const PLAIN: &str = "[bucket.storage]\nname = \"acme-storage\"\n";
+pub(crate) const PLAIN: &str = "[bucket.storage]\nname = \"acme-storage\"\n";
 
-const KMS: &str = r#"
+pub(crate) const KMS: &str = r#"
 [bucket.storage]
 name = "acme-storage"
 [bucket.vision]
@@ -44,7 +44,7 @@ description = "of Acme"
 rotation_days = 400
 "#;
 
-const DYING: &str = r#"
+pub(crate) const DYING: &str = r#"
 [bucket.storage]
 name = "acme-storage"
 protect = false
@@ -73,7 +73,7 @@ logging = { target_bucket = "bucket.files", target_prefix = "logs/" }
 alias = "wandb-vision"
 "#;
 
-const SWITCHED: &str = r#"
+pub(crate) const SWITCHED: &str = r#"
 [bucket.storage]
 name = "acme-storage"
 [bucket.vision]

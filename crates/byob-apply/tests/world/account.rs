@@ -92,6 +92,10 @@ impl Account {
         key
     }
 
+    pub fn key_states(&self) -> Vec<KeyState> {
+        self.keys.values().map(|key| key.state.clone()).collect()
+    }
+
     /// Keys that are not pending deletion.
     pub fn alive(&self) -> usize {
         self.keys.values().filter(|key| key.state != KeyState::PendingDeletion).count()

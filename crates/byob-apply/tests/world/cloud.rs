@@ -52,8 +52,8 @@ pub struct Faults {
     pub listed_after: Duration,
     /// A new bucket's first writes answer `NoSuchBucket`, and a new key's `NotFoundException`, for this long.
     pub late: Duration,
-    /// This many reads from now on end in an error.
-    pub reads: usize,
+    /// From the read of this number in its run on, from 1, this many end in an error.
+    pub reads_fail: Option<(usize, usize)>,
 }
 
 struct Inner {
@@ -63,14 +63,19 @@ struct Inner {
     busy: BTreeSet<String>,
     faults: Faults,
     ticks: usize,
+    reads: usize,
+    skew: i64,
     writes: Vec<Call>,
     in_flight: usize,
     most_in_flight: usize,
     ids: u128,
     before: Vec<Hook>,
+    after: Vec<Hook>,
+    at_save: Option<Change>,
 }
 
-type Hook = (Operation, Box<dyn FnOnce(&mut Account)>);
+type Change = Box<dyn FnOnce(&mut Account)>;
+type Hook = (Operation, Change);
 
 /// The world. Clones are the same world.
 #[derive(Clone)]
@@ -88,11 +93,15 @@ impl Default for World {
             busy: BTreeSet::new(),
             faults: Faults::default(),
             ticks: 0,
+            reads: 0,
+            skew: 0,
             writes: Vec::new(),
             in_flight: 0,
             most_in_flight: 0,
             ids: 0,
             before: Vec::new(),
+            after: Vec::new(),
+            at_save: None,
         };
         Self { time: Time::default(), inner: Rc::new(RefCell::new(inner)) }
     }
@@ -116,6 +125,29 @@ impl World {
         self.inner.borrow_mut().before.push((operation, Box::new(change)));
     }
 
+    /// Changes something by hand right after the first write of this operation had its effect.
+    pub fn after(&self, operation: Operation, change: impl FnOnce(&mut Account) + 'static) {
+        self.inner.borrow_mut().after.push((operation, Box::new(change)));
+    }
+
+    /// Changes something by hand when the record is next saved: between a plan and its first write.
+    pub fn at_save(&self, change: impl FnOnce(&mut Account) + 'static) {
+        self.inner.borrow_mut().at_save = Some(Box::new(change));
+    }
+
+    /// The record is being saved.
+    pub fn saving(&self) {
+        let change = self.inner.borrow_mut().at_save.take();
+        if let Some(change) = change {
+            self.by_hand(change);
+        }
+    }
+
+    /// Puts AWS's and this machine's clock on by so many seconds.
+    pub fn skew(&self, seconds: i64) {
+        self.inner.borrow_mut().skew = seconds;
+    }
+
     pub fn faults(&self) -> RefMut<'_, Faults> {
         RefMut::map(self.inner.borrow_mut(), |inner| &mut inner.faults)
     }
@@ -123,14 +155,9 @@ impl World {
     /// A new process begins: nothing is counted and nothing runs.
     pub fn begin(&self) {
         let mut inner = self.inner.borrow_mut();
-        (inner.ticks, inner.in_flight, inner.most_in_flight) = (0, 0, 0);
+        (inner.ticks, inner.reads, inner.in_flight, inner.most_in_flight) = (0, 0, 0, 0);
         inner.writes.clear();
         inner.busy.clear();
-    }
-
-    /// How many points of this run it could have died at.
-    pub fn ticks(&self) -> usize {
-        self.inner.borrow().ticks
     }
 
     /// The writes of this run that reached AWS, in order.
@@ -201,6 +228,10 @@ impl World {
         }
         let known = inner.account.clone();
         let answer = inner.account.write(call);
+        while let Some(at) = inner.after.iter().position(|(operation, _)| *operation == call.operation) {
+            let (_, change) = inner.after.remove(at);
+            change(&mut inner.account);
+        }
         let now = self.time.now();
         let account = inner.account.clone();
         let new_buckets = account.buckets.keys().filter(|name| !known.buckets.contains_key(*name));
@@ -229,8 +260,9 @@ impl Cloud for World {
         self.tick().await;
         self.travel().await;
         let mut inner = self.inner.borrow_mut();
-        if inner.faults.reads > 0 {
-            inner.faults.reads -= 1;
+        inner.reads += 1;
+        let number = inner.reads;
+        if inner.faults.reads_fail.is_some_and(|(first, times)| (first..first + times).contains(&number)) {
             return Err(CloudError {
                 kind: ErrorKind::Network,
                 operation: "HeadBucket".to_owned(),
@@ -295,7 +327,7 @@ impl Cloud for World {
 
 impl Clock for World {
     fn now(&self) -> i64 {
-        EPOCH + i64::try_from(self.time.now().as_secs()).unwrap_or(i64::MAX)
+        EPOCH + self.inner.borrow().skew + i64::try_from(self.time.now().as_secs()).unwrap_or(i64::MAX)
     }
 
     fn elapsed(&self) -> Duration {

@@ -29,6 +29,7 @@ pub enum Consent {
 
 /// How it ended.
 #[derive(Debug)]
+#[allow(dead_code, reason = "read by whoever reads a failure")]
 pub enum Ended {
     Converged(Report),
     NotYetSeen(BTreeSet<Address>),

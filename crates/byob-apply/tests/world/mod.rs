@@ -8,7 +8,6 @@ mod command;
 mod place;
 mod time;
 
-pub use account::Account;
 pub use cloud::{Fault, Faults, When, World};
 pub use command::{Command, Consent, Ended};
 pub use place::Place;

@@ -38,6 +38,7 @@ impl Store for Place {
 
     async fn save(&self, recorded: &mut Recorded) -> Result<(), StoreError> {
         self.world.tick().await;
+        self.world.saving();
         self.store.save(recorded).await?;
         self.world.tick().await;
         Ok(())

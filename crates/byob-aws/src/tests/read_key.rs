@@ -133,3 +133,14 @@ async fn a_key_made_by_a_lost_call_is_found_by_its_intent() {
     assert_eq!(aspects, [Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
     assert!(fake.asked("ListKeys")[0].address.starts_with("kms.eu-west-1."));
 }
+
+#[tokio::test]
+async fn rotation_of_a_key_pending_deletion_is_no_answer() {
+    // AWS says "off" then, and what was set comes back when the deletion is cancelled.
+    let fake = world()
+        .on("DescribeKey", described("PendingDeletion"))
+        .on("GetKeyRotationStatus", Answer::ok(r#"{"KeyRotationEnabled":false}"#));
+    let live = read(&fake, key(&[Kind::Rotation, Kind::KeyTags])).await;
+    let kinds: Vec<_> = facts(&live).aspects.keys().copied().collect();
+    assert_eq!(kinds, [Kind::KeyTags]);
+}

@@ -16,8 +16,8 @@ pub fn is_our_sid(sid: Option<&str>) -> bool {
     sid.is_some_and(|sid| sid == WANDB_SID || sid.starts_with(OUR_SID_PREFIX))
 }
 
-/// A policy document. Serialises in canonical form; equality is equality of meaning plus the `Sid`s, which byob uses to
-/// tell its own statements.
+/// A policy document. Serialises in canonical form, `Sid`s included; equality is equality of meaning, which `Sid`s have no
+/// part in.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The document.

@@ -312,7 +312,7 @@ fn tamper(
                 key.description.push('!');
             }
             Kind::KeyPolicy => {
-                key.policy.document.statements.push(their_policy().document.statements[0].clone())
+                key.policy.document.statements.push(their_policy().document.statements[0].clone());
             }
             Kind::Rotation if key.rotation.enabled => {
                 key.rotation = Rotation { enabled: false, period_days: None }
@@ -343,7 +343,7 @@ fn tamper(
             encryption.bucket_key = false;
         }
         (Kind::Cors, Some(Attributes::Cors(cors))) if cors.exclusive => {
-            bucket.cors.insert(0, their_cors_rule())
+            bucket.cors.insert(0, their_cors_rule());
         }
         (Kind::Cors, Some(Attributes::Cors(cors))) if !cors.rules.is_empty() => {
             bucket.cors.retain(|rule| rule.id.as_deref() != Some(OUR_CORS_RULE));

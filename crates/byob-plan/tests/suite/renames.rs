@@ -114,7 +114,7 @@ fn a_renamed_key_takes_its_buckets_encryption_along_without_a_step() {
 
 #[test]
 fn a_renamed_alias_is_created_before_the_old_one_is_deleted() {
-    let mut scene = Scene::applied(&key("k", "old")).with(&key("k", "new"));
+    let scene = Scene::applied(&key("k", "old")).with(&key("k", "new"));
     let plan = scene.plan();
     assert_eq!(steps(&plan), ["update key.k.alias"]);
     assert_eq!(operations(&plan), [Operation::CreateAlias, Operation::DeleteAlias]);
@@ -134,7 +134,7 @@ fn a_renamed_alias_is_created_before_the_old_one_is_deleted() {
 
 #[test]
 fn two_buckets_exchange_their_labels() {
-    let mut scene = Scene::applied(&(bucket("a", "one") + &bucket("b", "two")))
+    let scene = Scene::applied(&(bucket("a", "one") + &bucket("b", "two")))
         .with(&(bucket("a", "two") + &bucket("b", "one")));
     let plan = scene.plan();
     assert_eq!(steps(&plan), ["adopt bucket.a", "adopt bucket.b"]);

@@ -31,9 +31,23 @@ pub(crate) fn file(tables: &str) -> String {
     )
 }
 
-pub(crate) fn configuration(tables: &str) -> Configuration {
-    let text = file(tables);
-    parse(&text, &|_| Err("no such file".into())).unwrap_or_else(|errors| panic!("{errors:#?}\nin\n{text}"))
+thread_local! {
+    /// A scene plans the same file many times.
+    static PARSED: RefCell<Option<(String, Rc<Configuration>)>> = const { RefCell::new(None) };
+}
+
+pub(crate) fn configuration(tables: &str) -> Rc<Configuration> {
+    PARSED.with_borrow_mut(|parsed| match parsed {
+        Some((text, configuration)) if text == tables => Rc::clone(configuration),
+        _ => {
+            let text = file(tables);
+            let configuration = parse(&text, &|_| Err("no such file".into()));
+            let configuration = configuration.unwrap_or_else(|errors| panic!("{errors:#?}\nin\n{text}"));
+            let configuration = Rc::new(configuration);
+            *parsed = Some((tables.to_owned(), Rc::clone(&configuration)));
+            configuration
+        }
+    })
 }
 
 #[derive(Debug, Clone)]

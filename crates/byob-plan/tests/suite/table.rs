@@ -256,9 +256,8 @@ enum Side {
 enum Says {
     Nothing,
     Already,
-    Create,
     Update,
-    /// Update where AWS always has some value, create where it has none.
+    /// Create: AWS has none.
     Make,
     Remove,
     Forget,
@@ -320,7 +319,7 @@ fn check(subject: &Subject, scene: &Scene, what: &str, d: Side, says: Says, drif
     let found: Vec<Action> = plan.steps.iter().filter(|s| s.address == address).map(|s| s.action).collect();
     let expected = match (says, taken_out) {
         (Says::Nothing | Says::Already, _) => vec![],
-        (Says::Create | Says::Make, _) => vec![Action::Create],
+        (Says::Make, _) => vec![Action::Create],
         (Says::Update, _) => vec![Action::Update],
         (Says::Remove, Some(TakenOut::Deleted)) => vec![Action::Delete],
         (Says::Remove, Some(TakenOut::Refused)) => vec![],
@@ -526,7 +525,7 @@ fn rows_of_a_bucket() -> Vec<Row> {
             |s| s.at("bucket.a").attributes["protect"] = true.into(),
             Step(Action::Update),
         ),
-        row("recorded and gone", true, true, |s| drop(s.world.buckets.clear()), Refused(Rule::Vanished)),
+        row("recorded and gone", true, true, |s| s.world.buckets.clear(), Refused(Rule::Vanished)),
         row(
             "recorded, gone and to be made again",
             true,

@@ -66,7 +66,7 @@ fn every_field_can_be_added_and_taken_out_again() {
             let plan = scene.plan();
             assert_eq!(
                 plan.steps.iter().map(|s| s.address.to_string()).collect::<Vec<_>>(),
-                [address.clone()]
+                std::slice::from_ref(&address)
             );
             assert!(plan.drift.is_empty());
             scene.apply();

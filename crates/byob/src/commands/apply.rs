@@ -150,7 +150,6 @@ async fn ask(
     Ok(Some(plan.digest))
 }
 
-#[expect(clippy::too_many_arguments, reason = "one command's whole context, used once")]
 async fn locked(
     global: &Global,
     args: &ApplyArgs,
@@ -399,7 +398,11 @@ fn end(
                 (f.address.to_string(), f.error.to_string(), help)
             })
             .collect(),
-        not_started: report.not_started.clone(),
+        not_started: report
+            .not_started
+            .iter()
+            .map(|id| id.split_once('#').map_or(id.as_str(), |(address, _)| address).to_owned())
+            .collect(),
         interrupted: report.interrupted,
         settled,
         seconds: time.as_secs_f64(),

@@ -1,0 +1,359 @@
+//! What the executor promises, one promise a test.
+
+use std::time::Duration;
+
+use byob_apply::{ErrorKind, Failure, Pace};
+use byob_model::call::Operation;
+use byob_model::kind::{KeyState, Policy};
+use byob_plan::event::Event;
+use byob_policy::Document;
+
+use crate::scene::Scene;
+use crate::sweeps::{DYING, KMS, PLAIN, SWITCHED};
+use crate::world::{Consent, Ended, Fault, Faults, When};
+
+fn fault(operation: Operation, kind: ErrorKind, effect: bool, times: usize) -> Fault {
+    Fault { when: When::Operation(operation), kind, effect, times }
+}
+
+fn failing(scene: &Scene, faults: &[Fault]) {
+    *scene.world.faults() = Faults { writes: faults.to_vec(), ..Faults::default() };
+}
+
+/// Somebody's own policy.
+fn strange() -> Policy {
+    let text = r#"{"Version":"2012-10-17","Statement":[
+        {"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},
+         "Action":"s3:GetObject","Resource":"arn:aws:s3:::acme-vision/*"},
+        {"Sid":"NoOne","Effect":"Deny","Principal":"*","Action":"s3:DeleteObject",
+         "Resource":"arn:aws:s3:::acme-vision/*"}]}"#;
+    Policy { document: Document::parse(text).unwrap() }
+}
+
+fn many(buckets: usize) -> String {
+    (0..buckets).map(|n| format!("[bucket.b{n:02}]\nname = \"acme-{n:02}\"\n")).collect()
+}
+
+#[test]
+fn buckets_are_worked_on_side_by_side_and_the_record_is_saved_twice() {
+    for buckets in [1, 10, 40] {
+        let scene = Scene::new(&many(buckets));
+        // The world refuses two writes of one bucket at once.
+        let ended = scene.apply();
+        assert!(matches!(ended, Ended::Converged(_)), "{ended:?}");
+        let counters = scene.place.store.counters();
+        assert_eq!(counters.saves, 2);
+        assert!(counters.appends <= ended.report().done.len());
+        assert_eq!(scene.world.most_in_flight(), buckets.min(16));
+    }
+}
+
+#[test]
+fn a_failed_step_stops_what_depends_on_it_and_nothing_else() {
+    let scene = Scene::new(KMS);
+    failing(&scene, &[fault(Operation::CreateKey, ErrorKind::AccessDenied, false, 9)]);
+    let ended = scene.apply();
+    let report = ended.report();
+    assert_eq!(report.failed.iter().map(|f| f.step.as_str()).collect::<Vec<_>>(), ["key.vision#1"]);
+    assert_eq!(
+        report.not_started,
+        [
+            "key.vision.policy#1",
+            "key.vision.rotation#1",
+            "key.vision.tags#1",
+            "key.vision.alias#1",
+            "bucket.vision.encryption#1",
+        ]
+    );
+    assert!(report.done.contains(&"bucket.vision.policy#1".to_owned()));
+    scene.assert_converges("a right was given");
+}
+
+#[test]
+fn an_interrupt_finishes_what_runs_saves_and_leaves_the_approval_open() {
+    for after in 1..12 {
+        let scene = Scene::new(KMS);
+        let digest = scene.digest();
+        let mut command = scene.command();
+        command.interrupt_after = Some(after);
+        command.consent = Consent::Digest(digest.clone());
+        let ended = scene.run(&command).ended();
+        let report = ended.report();
+        assert!(report.interrupted && report.failed.is_empty() && !report.not_started.is_empty(), "{ended:?}");
+        let recorded = scene.recorded();
+        assert!(!recorded.approval.as_ref().unwrap().finished);
+        let known: Vec<String> = recorded.resources.keys().map(|a| format!("{a}#1")).collect();
+        assert_eq!(known.len(), report.done.len(), "{known:?} {:?}", report.done);
+        drop(command);
+        let mut command = scene.command();
+        command.consent = Consent::Digest(digest);
+        let ended = scene.run(&command).ended();
+        assert!(matches!(ended, Ended::Converged(_)) && command.resumed.get(), "{ended:?}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_trying_again() {
+    let scene = Scene::new(PLAIN);
+    failing(&scene, &[fault(Operation::PutBucketCors, ErrorKind::Throttled, false, 9999)]);
+    let mut command = scene.command();
+    command.interrupt_after = Some(0);
+    assert!(scene.run(&command).ended().report().done.is_empty());
+    let before = scene.world.time.now();
+    command.interrupt_after = Some(3);
+    scene.run(&command).ended();
+    assert!(scene.world.time.now() - before < Duration::from_secs(30));
+}
+
+#[test]
+fn a_full_disk_starts_nothing_new_finishes_what_runs_and_loses_nothing() {
+    let quiet = Scene::new(KMS);
+    quiet.apply();
+    let writes = quiet.place.store.counters().appends + 2;
+    for left in 0..writes {
+        let scene = Scene::new(KMS);
+        scene.place.store.fail_after(Some(left));
+        let ended = scene.apply();
+        assert_eq!(ended.code(), 1, "{left}: {ended:?}");
+        let text = format!("{ended:?}");
+        assert!(text.contains("could not write memory"), "{left}: {text}");
+        if left == 0 {
+            assert!(scene.world.writes().is_empty());
+        }
+        scene.place.store.fail_after(None);
+        scene.assert_sound(&format!("room for {left} writes"));
+        scene.assert_converges(&format!("room for {left} writes"));
+    }
+}
+
+#[test]
+fn a_policy_that_somebody_changed_since_the_plan_is_not_overwritten() {
+    let scene = Scene::applied(&[KMS]).with(&KMS.replace("tls_only = true", "tls_only = false"));
+    scene.world.before(Operation::PutBucketCors, |_| ());
+    let digest = scene.digest();
+    let mut command = scene.command();
+    command.consent = Consent::Digest(digest);
+    // Between the plan and its put: when the run's first save is made, nothing has been put yet.
+    scene.world.at_save(|account| account.bucket("acme-vision").policy = Some(strange()));
+    let ended = scene.run(&command).ended();
+    assert_eq!(ended.code(), 2, "{ended:?}");
+    assert_eq!(scene.world.account().buckets["acme-vision"].policy, Some(strange()));
+    assert!(matches!(&ended.report().failed[0].error, Failure::PolicyChanged { address } if address.to_string() == "bucket.vision.policy"));
+}
+
+#[test]
+fn a_policy_that_appears_on_a_new_bucket_is_not_overwritten() {
+    let scene = Scene::new(KMS);
+    scene.world.before(Operation::PutBucketCors, |account| {
+        if let Some(bucket) = account.buckets.get_mut("acme-vision") {
+            bucket.policy = Some(strange());
+        }
+    });
+    scene.world.before(Operation::PutBucketLogging, |account| account.bucket("acme-vision").policy = Some(strange()));
+    let ended = scene.apply();
+    assert_eq!(ended.code(), 2, "{ended:?}");
+    assert_eq!(scene.world.account().buckets["acme-vision"].policy, Some(strange()));
+}
+
+#[test]
+fn a_policy_that_somebody_deleted_since_the_plan_is_not_put_back_unseen() {
+    let scene = Scene::applied(&[KMS]).with(&KMS.replace("tls_only = true", "tls_only = false"));
+    scene.world.at_save(|account| account.bucket("acme-vision").policy = None);
+    assert_eq!(scene.apply().code(), 2);
+}
+
+#[test]
+fn a_dying_bucket_keeps_a_deny_that_came_after_the_plan() {
+    let mut scene = Scene::applied(&[DYING]);
+    scene.mode.destroy = true;
+    scene.world.at_save(|account| account.bucket("acme-vision").policy = Some(strange()));
+    let ended = scene.apply();
+    assert_eq!(ended.code(), 2, "{ended:?}");
+    assert_eq!(scene.world.account().buckets["acme-vision"].policy, Some(strange()));
+    assert_eq!(scene.world.account().alive(), 1);
+    scene.assert_converges("planned again, with the new Deny");
+}
+
+#[test]
+fn another_teams_statement_that_came_after_the_plan_stays_on_a_bucket_that_is_left() {
+    let tables = "[bucket.refs]\nname = \"acme-refs\"\npurpose = \"reference\"\n[bucket.storage]\nname = \"acme-storage\"\n";
+    let scene = Scene::applied(&[tables]).with(PLAIN);
+    let theirs = strange();
+    scene.world.at_save(move |account| account.bucket("acme-refs").policy = Some(theirs));
+    let ended = scene.apply();
+    assert_eq!(ended.code(), 2, "{ended:?}");
+    assert_eq!(scene.world.account().buckets["acme-refs"].policy, Some(strange()));
+}
+
+#[test]
+fn objects_that_arrive_while_a_bucket_is_emptied_are_deleted_too() {
+    let mut scene = Scene::applied(&[DYING]);
+    scene.world.by_hand(|account| account.bucket("acme-vision").objects = 3);
+    scene.mode.destroy = true;
+    scene.world.before(Operation::DeleteBucket, |account| account.bucket("acme-vision").objects = 1);
+    let ended = scene.apply();
+    assert!(matches!(ended, Ended::Converged(_)), "{ended:?}");
+    assert!(scene.world.account().buckets.is_empty());
+}
+
+#[test]
+fn a_bucket_that_may_not_be_emptied_is_not_deleted_when_something_came_into_it() {
+    let mut scene = Scene::applied(&[DYING]);
+    scene.mode.destroy = true;
+    scene.world.at_save(|account| account.bucket("acme-storage").objects = 1);
+    let ended = scene.apply();
+    assert_eq!(ended.code(), 1);
+    assert_eq!(scene.world.account().buckets["acme-storage"].objects, 1);
+    assert!(!scene.world.writes().iter().any(|o| *o == Operation::PutBucketPolicy) || scene.world.account().buckets.len() == 1);
+}
+
+#[test]
+fn a_key_whose_answer_is_lost_and_that_is_not_listed_for_long_is_made_once() {
+    for listed_after in [1, 30, 50, 70, 200] {
+        let scene = Scene::new(KMS);
+        *scene.world.faults() = Faults {
+            writes: vec![fault(Operation::CreateKey, ErrorKind::Network, true, 1)],
+            listed_after: Duration::from_secs(listed_after),
+            ..Faults::default()
+        };
+        let ended = scene.apply();
+        assert_eq!(ended.code(), u8::from(listed_after > 60), "{listed_after}: {ended:?}");
+        assert_eq!(scene.apply().code(), 0);
+        assert_eq!(scene.world.account().keys.len(), 1, "{listed_after}");
+        scene.world.time.pass(Duration::from_secs(3600));
+        scene.assert_settled("one key");
+    }
+}
+
+#[test]
+fn what_aws_asks_to_try_again_is_tried_for_as_long_as_the_pace_says() {
+    for (operation, kind, limit) in [
+        (Operation::PutBucketCors, ErrorKind::Conflict, Pace::AWS.call),
+        (Operation::PutBucketCors, ErrorKind::NoSuchBucket, Pace::AWS.call),
+        (Operation::PutBucketPolicy, ErrorKind::MalformedPolicy, Pace::AWS.principal),
+        (Operation::EnableKeyRotation, ErrorKind::NotFound, Pace::AWS.call),
+        (Operation::CreateBucket, ErrorKind::Throttled, Pace::AWS.call),
+        (Operation::CreateKey, ErrorKind::Throttled, Pace::AWS.call),
+    ] {
+        let scene = Scene::new(KMS);
+        failing(&scene, &[fault(operation, kind, false, 5)]);
+        let command = scene.command();
+        let ended = scene.run(&command).ended();
+        assert!(matches!(ended, Ended::Converged(_)), "{operation:?} {kind:?}: {ended:?}");
+        let retries = command.events.borrow().iter().filter(|e| matches!(e, Event::Retrying { .. })).count();
+        assert_eq!(retries, 5, "{operation:?} {kind:?}");
+        drop(command);
+
+        let scene = Scene::new(KMS);
+        failing(&scene, &[fault(operation, kind, false, usize::MAX)]);
+        let began = scene.world.time.now();
+        let ended = scene.apply();
+        assert_eq!(ended.code(), 1, "{operation:?} {kind:?}: {ended:?}");
+        let spent = scene.world.time.now() - began;
+        assert!(spent > limit / 2 && spent < limit * 2, "{operation:?} {kind:?}: {spent:?}");
+        assert!(ended.report().failed.iter().all(|f| f.error.to_string().contains("; tried ")), "{ended:?}");
+        scene.assert_converges("it went away");
+    }
+}
+
+#[test]
+fn an_alias_half_renamed_is_renamed_by_the_next_run() {
+    let scene = Scene::applied(&[KMS]).with(&KMS.replace("wandb-vision", "wandb-seeing"));
+    failing(&scene, &[fault(Operation::DeleteAlias, ErrorKind::AccessDenied, false, 1)]);
+    assert_eq!(scene.apply().code(), 1);
+    assert_eq!(scene.world.account().aliases.len(), 2);
+    scene.assert_converges("a right was given");
+    assert_eq!(scene.world.account().aliases.len(), 1);
+}
+
+#[test]
+fn a_key_half_deleted_is_deleted_by_the_next_run() {
+    let mut scene = Scene::applied(&[DYING]);
+    scene.mode.destroy = true;
+    failing(&scene, &[fault(Operation::ScheduleKeyDeletion, ErrorKind::AccessDenied, false, 1)]);
+    assert_eq!(scene.apply().code(), 1);
+    scene.assert_converges("a right was given");
+    assert_eq!(scene.world.account().key_states(), [KeyState::PendingDeletion]);
+    assert!(scene.recorded().tombstones.iter().any(|t| t.deletion_ordered));
+}
+
+#[test]
+fn a_key_is_not_deleted_when_its_bucket_could_not_be() {
+    let mut scene = Scene::applied(&[DYING]);
+    scene.mode.destroy = true;
+    failing(&scene, &[fault(Operation::DeleteBucket, ErrorKind::AccessDenied, false, 2)]);
+    assert_eq!(scene.apply().code(), 1);
+    assert_eq!(scene.world.account().alive(), 1);
+}
+
+#[test]
+fn what_is_not_seen_within_the_bound_is_said_and_is_no_failure() {
+    for scene in [Scene::new(KMS), Scene::applied(&[KMS]).with(SWITCHED)] {
+        scene.world.faults().stale = Duration::from_secs(3000);
+        let ended = scene.apply();
+        assert!(matches!(ended, Ended::NotYetSeen(_)), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_third_value_is_said_and_is_a_failure() {
+    let scene = Scene::applied(&[PLAIN]).with(&format!("{PLAIN}tls_only = true\n"));
+    scene.world.after(Operation::PutBucketPolicy, |account| {
+        account.bucket("acme-storage").policy = Some(strange());
+    });
+    let ended = scene.apply();
+    assert!(matches!(&ended, Ended::Other(left) if left.len() == 1), "{ended:?}");
+}
+
+#[test]
+fn reading_back_and_looking_survive_a_lost_connection() {
+    let quiet = Scene::new(KMS);
+    quiet.apply();
+    for skip in 1..12 {
+        let scene = Scene::new(KMS);
+        scene.world.faults().reads_fail = Some((skip, 3));
+        let ended = scene.apply();
+        assert!(matches!(ended, Ended::Converged(_) | Ended::Broken(_)), "{skip}: {ended:?}");
+        // Only the reading before the first write gives up at once.
+        assert_eq!(matches!(ended, Ended::Broken(_)), skip == 1, "{skip}: {ended:?}");
+        scene.assert_converges("the network is back");
+    }
+}
+
+#[test]
+fn a_clock_that_was_put_back_makes_nobody_wait_for_ever() {
+    let scene = Scene::new(KMS);
+    failing(&scene, &[fault(Operation::CreateKey, ErrorKind::AccessDenied, false, 1)]);
+    scene.world.skew(1_000_000);
+    assert_eq!(scene.apply().code(), 1);
+    scene.world.skew(0);
+    let before = scene.world.time.now();
+    assert_eq!(scene.apply().code(), 0);
+    assert!(scene.world.time.now() - before < Duration::from_secs(400));
+}
+
+#[test]
+fn the_same_steps_without_an_approval_are_the_open_approval_going_on() {
+    let scene = Scene::new(KMS);
+    let digest = scene.digest();
+    let mut command = scene.command();
+    command.consent = Consent::Digest(digest.clone());
+    command.interrupt_after = Some(3);
+    scene.run(&command).ended();
+    drop(command);
+    assert!(matches!(scene.apply(), Ended::Converged(_)));
+    let mut command = scene.command();
+    command.consent = Consent::Digest(digest);
+    assert!(matches!(scene.run(&command).ended(), Ended::AlreadyApplied));
+}
+
+#[test]
+fn a_bucket_made_under_another_label_before_a_crash_takes_its_intent_along() {
+    for point in 1..30 {
+        let scene = Scene::new(PLAIN);
+        scene.world.faults().crash = Some(point);
+        let _ = scene.run(&scene.command());
+        let scene = scene.with(&PLAIN.replace("bucket.storage", "bucket.files"));
+        scene.assert_converges(&format!("dies at point {point}"));
+    }
+}

@@ -1,0 +1,91 @@
+//! What the flags select: `--target` with what its steps depend on, and `--recreate` of what has really vanished.
+
+use std::collections::BTreeSet;
+
+use byob_model::address::{Address, RootAddress, RootKind};
+use byob_model::kind::Attributes;
+
+use crate::compare::Planner;
+use crate::finding::Rule;
+use crate::order;
+use crate::plan::{Action, Step};
+
+impl Planner<'_> {
+    /// `--recreate` is about roots that vanished, and nothing else.
+    pub(crate) fn check_recreate(&mut self) {
+        for text in &self.input.mode.recreate {
+            let Ok(root) = text.parse::<RootAddress>() else { continue };
+            let address = root.address();
+            let made = self.steps.iter().any(|s| s.address == address && s.action == Action::Create);
+            if !made && !self.findings.iter().any(|f| f.address == address && f.blocks()) {
+                self.finding(
+                    Rule::NoSuchTarget,
+                    address,
+                    "--recreate names something that did not vanish",
+                    "leave --recreate out; it is for a recorded bucket or key that was deleted outside byob",
+                );
+            }
+        }
+    }
+
+    /// `--target`: the named addresses, and what their steps depend on.
+    pub(crate) fn select_targets(&mut self) {
+        let targets = &self.input.mode.target;
+        if targets.is_empty() {
+            return;
+        }
+        let named = |address: &Address| {
+            targets.contains(&address.to_string()) || targets.contains(&address.root().to_string())
+        };
+        let configured = self.desired.roots.iter().flat_map(|(address, root)| {
+            root.aspects.keys().map(|kind| address.aspect(*kind)).chain([address.address()])
+        });
+        let known: BTreeSet<String> = configured
+            .chain(self.recorded.resources.keys().cloned())
+            .flat_map(|a| [a.to_string(), a.root().to_string()])
+            .collect();
+        let missing: Vec<String> = targets.iter().filter(|t| !known.contains(*t)).cloned().collect();
+        let mut keep: BTreeSet<String> =
+            self.steps.iter().filter(|s| named(&s.address)).map(|s| s.id.clone()).collect();
+        loop {
+            let more: Vec<String> = self
+                .steps
+                .iter()
+                .filter(|s| keep.contains(&s.id))
+                .flat_map(|s| s.depends_on.iter().cloned())
+                .filter(|id| !keep.contains(id))
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            keep.extend(more);
+        }
+        self.steps.retain(|s| keep.contains(&s.id));
+        let mut touched: BTreeSet<RootAddress> = self.steps.iter().map(|s| s.address.root()).collect();
+        touched.extend(self.steps.iter().filter_map(order::key_of));
+        touched.extend(self.steps.iter().filter_map(|s| self.log_target_of(s)));
+        self.drift.retain(|d| named(&d.address));
+        self.findings.retain(|f| named(&f.address) || touched.contains(&f.address.root()));
+        self.desired_addresses.retain(named);
+        for target in missing {
+            if let Ok(address) = target.parse::<Address>() {
+                self.finding(
+                    Rule::NoSuchTarget,
+                    address,
+                    "--target names something that is neither configured nor recorded",
+                    "byob state list and byob.toml say what there is",
+                );
+            }
+        }
+    }
+
+    /// The desired bucket that a logging step sends logs to.
+    fn log_target_of(&self, step: &Step) -> Option<RootAddress> {
+        let Some(Attributes::Logging(logging)) = &step.after else { return None };
+        let target = logging.target_bucket.as_ref()?;
+        let mut roots = self.desired.roots.iter();
+        roots
+            .find(|(address, root)| address.kind == RootKind::Bucket && root.name == *target)
+            .map(|(a, _)| a.clone())
+    }
+}
