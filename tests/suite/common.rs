@@ -18,8 +18,9 @@ pub(crate) fn byob_binary() -> &'static Path {
         // target/<profile>/deps/suite-0123456789abcdef
         let profile = this.ancestors().nth(2).unwrap();
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--locked", "--package", "byob", "--target-dir"]);
-        build.arg(profile.parent().unwrap());
+        // The same selection of packages and tests as the test run has the same features: nothing is built twice.
+        build.args(["build", "--quiet", "--locked", "--workspace", "--bin", "byob", "--test", "suite"]);
+        build.arg("--target-dir").arg(profile.parent().unwrap());
         match profile.file_name().and_then(OsStr::to_str) {
             Some("debug") | None => {}
             Some(name) => {

@@ -243,10 +243,15 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         // that is made anew takes the place of one that was waited for in vain.
         let anew: BTreeSet<RootAddress> = intents.iter().map(|i| i.address.clone()).collect();
         let gone_on: BTreeSet<Uuid> = intents.iter().map(|i| i.id).collect();
-        let done = |i: &Intent| recorded.root(&i.address).is_some() && !tags_to_come(plan, &i.address);
-        let kept = recorded.intents.iter().filter(|i| {
-            !anew.contains(&i.address) && !gone_on.contains(&i.id) && !done(i)
-        });
+        let to_come = |root: &RootAddress| {
+            let comes = |s: &Step| matches!(s.action, Action::Create | Action::Adopt);
+            plan.steps.iter().any(|s| s.address == root.address() && comes(s)) || tags_to_come(plan, root)
+        };
+        let done = |i: &Intent| recorded.root(&i.address).is_some() && !to_come(&i.address);
+        let kept = recorded
+            .intents
+            .iter()
+            .filter(|i| !anew.contains(&i.address) && !gone_on.contains(&i.id) && !done(i));
         let kept: Vec<Intent> = kept.cloned().collect();
         intents.extend(kept);
         recorded.intents = intents;

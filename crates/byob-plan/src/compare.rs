@@ -432,7 +432,7 @@ impl<'a> Planner<'a> {
             record: self.record,
             attributes: self.live.attributes,
             unsettled: self.unsettled,
-            names: self.desired.roots.iter().map(|(a, root)| (a.clone(), root.name.clone())).collect(),
+            names: self.input.desired.roots.iter().map(|(a, root)| (a.clone(), root.name.clone())).collect(),
         };
         plan.digest = plan_digest(&plan);
         plan

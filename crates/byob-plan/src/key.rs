@@ -101,11 +101,17 @@ impl Planner<'_> {
             rule,
             address,
             format!("`{}` already points at `{arn}`{whose}", desired.name),
-            format!(
-                "choose another alias; to take that key over as it is: byob import {}; to use it without managing it: \
-                 encryption = {{ type = \"sse-kms\", key = \"{arn}\" }}",
-                case.address
-            ),
+            match ours {
+                Some(ours) => format!(
+                    "it was moved off our key `{ours}` outside byob: point it back (aws kms update-alias), or choose \
+                     another alias"
+                ),
+                None => format!(
+                    "choose another alias; to take that key over as it is: byob import {}; to use it without managing \
+                     it: encryption = {{ type = \"sse-kms\", key = \"{arn}\" }}",
+                    case.address
+                ),
+            },
         );
         true
     }

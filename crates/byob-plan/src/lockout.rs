@@ -18,6 +18,21 @@ pub fn locks_out(document: &Document, caller_arn: &str) -> Option<String> {
     })
 }
 
+/// Whether an Allow of a resource's own policy names the caller itself (not only its account): then the resource's policy
+/// may give what the caller's own policies do not.
+#[must_use]
+pub fn allows_by_name(document: &Document, caller_arn: &str) -> bool {
+    let spellings: Vec<String> =
+        spellings(caller_arn).into_iter().filter(|s| !s.ends_with(":root")).collect();
+    document.statements.iter().filter(|s| s.effect == Effect::Allow).any(|s| match &s.principal {
+        Some(PrincipalElement::Is(principals)) => principals
+            .0
+            .get("AWS")
+            .is_some_and(|values| values.iter().any(|v| v.starts_with("arn:") && spellings.contains(v))),
+        _ => false,
+    })
+}
+
 fn denies(statement: &Statement, caller: &str) -> bool {
     statement.effect == Effect::Deny
         && statement.condition.is_empty()
@@ -127,6 +142,21 @@ mod tests {
         }
         let other = r#"{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::123456789012:role/Other"},"Action":"s3:*","Resource":"arn:aws:s3:::b"}"#;
         assert_eq!(locks_out(&policy(other), CALLER), None);
+    }
+
+    #[test]
+    fn a_policy_that_names_the_role_may_allow_and_one_that_names_the_account_leaves_it_to_iam() {
+        let text = |p: &str| {
+            format!(
+                r#"{{"Effect":"Allow","Principal":{{"AWS":"{p}"}},"Action":"s3:*","Resource":"arn:aws:s3:::b"}}"#
+            )
+        };
+        assert!(allows_by_name(&policy(&text("arn:aws:iam::123456789012:role/Admin")), CALLER));
+        for other in
+            ["arn:aws:iam::123456789012:root", "123456789012", "arn:aws:iam::123456789012:role/Other"]
+        {
+            assert!(!allows_by_name(&policy(&text(other)), CALLER), "{other}");
+        }
     }
 
     #[test]

@@ -19,6 +19,16 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
             RootKind::Bucket => root.name == identity,
             RootKind::Key => root.region == intent.region,
         });
+        // A key made in place of one that is gone: the record of that one says nothing about it.
+        let replaced = wanted
+            && intent.address.kind == RootKind::Key
+            && completed.resources.get(&address).is_some_and(|r| {
+                r.identity != identity && matches!(live.keys.get(&r.identity), Some(LiveKey::Absent))
+            });
+        if replaced {
+            completed.resources.retain(|at, _| at.root() != intent.address);
+            continue;
+        }
         let named = desired.roots.values().any(|root| root.name == identity);
         if known || wanted || named || recorded.resources.contains_key(&address) {
             continue;

@@ -17,6 +17,12 @@ impl Planner<'_> {
             let Ok(root) = text.parse::<RootAddress>() else { continue };
             let address = root.address();
             let made = self.steps.iter().any(|s| s.address == address && s.action == Action::Create);
+            // Made by the last approval: it is read back, repeated or gone on with under the same flags.
+            let approved = self.recorded.approval.iter().flat_map(|a| &a.steps);
+            let made = made
+                || approved
+                    .filter(|s| s.address == address)
+                    .any(|s| s.action == Action::Create.as_str() || s.action == Action::Adopt.as_str());
             if !made && !self.findings.iter().any(|f| f.address == address && f.blocks()) {
                 self.finding(
                     Rule::NoSuchTarget,

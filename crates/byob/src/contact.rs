@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_apply::{Cloud, ErrorKind, Needed};
+use byob_model::Kind;
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{Alias, Attributes, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_plan::Plan;
-use byob_plan::lockout::locks_out;
+use byob_plan::lockout::{allows_by_name, locks_out};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -54,11 +55,11 @@ pub(crate) fn refuse_unread(live: &Live) -> Result<(), Failure> {
 }
 
 /// The checks before the first write.
-pub(crate) async fn before_first_write(session: &Session, plan: &Plan) -> Result<(), Failure> {
+pub(crate) async fn before_first_write(session: &Session, plan: &Plan, live: &Live) -> Result<(), Failure> {
     for step in &plan.steps {
         if let Some(Attributes::Policy(policy)) = &step.after
             && !step.calls.is_empty()
-            && step.kind == byob_model::Kind::BucketPolicy
+            && step.kind == Kind::BucketPolicy
             && let Some(statement) = locks_out(&policy.document, &session.caller.arn)
         {
             return Err(Failure::said(
@@ -70,14 +71,21 @@ pub(crate) async fn before_first_write(session: &Session, plan: &Plan) -> Result
             ));
         }
     }
-    rights(session, plan).await?;
+    rights(session, plan, live).await?;
     principals(session, plan).await
 }
 
 /// Asks IAM whether the caller may do what the steps need, where it may ask.
-async fn rights(session: &Session, plan: &Plan) -> Result<(), Failure> {
-    let needed: BTreeSet<Needed> =
-        plan.steps.iter().flat_map(|s| &s.calls).flat_map(|c| needed(session, c)).collect();
+async fn rights(session: &Session, plan: &Plan, live: &Live) -> Result<(), Failure> {
+    let named = resources_that_name(session, live);
+    // IAM's simulation knows the caller's own policies; a bucket or key whose policy names the caller may give more.
+    let needed: BTreeSet<Needed> = plan
+        .steps
+        .iter()
+        .flat_map(|s| &s.calls)
+        .flat_map(|c| needed(session, c))
+        .filter(|n| !named.contains(n.resource.trim_end_matches("/*")))
+        .collect();
     if needed.is_empty() {
         return Ok(());
     }
@@ -109,6 +117,27 @@ async fn rights(session: &Session, plan: &Plan) -> Result<(), Failure> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// ARNs of the buckets and keys whose live policy has an Allow for the caller by name.
+fn resources_that_name(session: &Session, live: &Live) -> BTreeSet<String> {
+    let caller = &session.caller.arn;
+    let names = |aspect: Option<&LiveAspect>| match aspect {
+        Some(LiveAspect::Present(Attributes::Policy(policy))) => allows_by_name(&policy.document, caller),
+        _ => false,
+    };
+    let partition = session.partition();
+    let buckets = live.buckets.iter().filter_map(|(name, bucket)| match bucket {
+        LiveBucket::Exists(facts) if names(facts.aspects.get(&Kind::BucketPolicy)) => {
+            Some(format!("arn:{partition}:s3:::{name}"))
+        }
+        _ => None,
+    });
+    let keys = live.keys.iter().filter_map(|(arn, key)| match key {
+        LiveKey::Exists(facts) if names(facts.aspects.get(&Kind::KeyPolicy)) => Some(arn.clone()),
+        _ => None,
+    });
+    buckets.chain(keys).collect()
 }
 
 /// Asking is a courtesy: an endpoint without IAM, or a caller without the right, goes on.

@@ -129,7 +129,14 @@ impl Replan for Planner<'_> {
 pub(crate) fn header(session: &Session, record: &LoadedRecord, mode: &Mode, live: Option<&Live>) -> Header {
     let recorded = record.recorded.as_ref().filter(|r| r.serial > 0).map(|r| {
         let date = r.written_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
-        (date.map_or_else(String::new, |d| d.strftime("%Y-%m-%d").to_string()), r.serial)
+        (
+            match date {
+                Some(date) => date.strftime("%Y-%m-%d").to_string(),
+                None if r.resources.is_empty() => String::new(),
+                None => "by import".to_owned(),
+            },
+            r.serial,
+        )
     });
     let mut notes: Vec<String> = live.map(|l| l.notes.clone()).unwrap_or_default();
     if record.journalled && record.lock.is_none() {

@@ -10,7 +10,7 @@ use byob_policy::Document;
 
 use crate::scene::Scene;
 use crate::sweeps::{DYING, KMS, PLAIN, SWITCHED};
-use crate::world::{Consent, Ended, Fault, Faults, When};
+use crate::world::{Bucket, Consent, Ended, Fault, Faults, Ran, When};
 
 fn fault(operation: Operation, kind: ErrorKind, effect: bool, times: usize) -> Fault {
     Fault { when: When::Operation(operation), kind, effect, times }
@@ -79,11 +79,14 @@ fn an_interrupt_finishes_what_runs_saves_and_leaves_the_approval_open() {
         command.consent = Consent::Digest(digest.clone());
         let ended = scene.run(&command).ended();
         let report = ended.report();
-        assert!(report.interrupted && report.failed.is_empty() && !report.not_started.is_empty(), "{ended:?}");
+        assert!(
+            report.interrupted && report.failed.is_empty() && !report.not_started.is_empty(),
+            "{ended:?}"
+        );
         let recorded = scene.recorded();
         assert!(!recorded.approval.as_ref().unwrap().finished);
         let known: Vec<String> = recorded.resources.keys().map(|a| format!("{a}#1")).collect();
-        assert_eq!(known.len(), report.done.len(), "{known:?} {:?}", report.done);
+        assert!(report.done.iter().all(|step| known.contains(step)), "{known:?} {:?}", report.done);
         drop(command);
         let mut command = scene.command();
         command.consent = Consent::Digest(digest);
@@ -138,7 +141,9 @@ fn a_policy_that_somebody_changed_since_the_plan_is_not_overwritten() {
     let ended = scene.run(&command).ended();
     assert_eq!(ended.code(), 2, "{ended:?}");
     assert_eq!(scene.world.account().buckets["acme-vision"].policy, Some(strange()));
-    assert!(matches!(&ended.report().failed[0].error, Failure::PolicyChanged { address } if address.to_string() == "bucket.vision.policy"));
+    assert!(
+        matches!(&ended.report().failed[0].error, Failure::PolicyChanged { address } if address.to_string() == "bucket.vision.policy")
+    );
 }
 
 #[test]
@@ -149,7 +154,9 @@ fn a_policy_that_appears_on_a_new_bucket_is_not_overwritten() {
             bucket.policy = Some(strange());
         }
     });
-    scene.world.before(Operation::PutBucketLogging, |account| account.bucket("acme-vision").policy = Some(strange()));
+    scene.world.before(Operation::PutBucketLogging, |account| {
+        account.bucket("acme-vision").policy = Some(strange())
+    });
     let ended = scene.apply();
     assert_eq!(ended.code(), 2, "{ended:?}");
     assert_eq!(scene.world.account().buckets["acme-vision"].policy, Some(strange()));
@@ -204,7 +211,10 @@ fn a_bucket_that_may_not_be_emptied_is_not_deleted_when_something_came_into_it()
     let ended = scene.apply();
     assert_eq!(ended.code(), 1);
     assert_eq!(scene.world.account().buckets["acme-storage"].objects, 1);
-    assert!(!scene.world.writes().iter().any(|o| *o == Operation::PutBucketPolicy) || scene.world.account().buckets.len() == 1);
+    assert!(
+        !scene.world.writes().iter().any(|o| *o == Operation::PutBucketPolicy)
+            || scene.world.account().buckets.len() == 1
+    );
 }
 
 #[test]
@@ -356,4 +366,77 @@ fn a_bucket_made_under_another_label_before_a_crash_takes_its_intent_along() {
         let scene = scene.with(&PLAIN.replace("bucket.storage", "bucket.files"));
         scene.assert_converges(&format!("dies at point {point}"));
     }
+}
+
+#[test]
+fn a_label_changed_after_a_crash_neither_makes_nor_deletes_a_key_too_many() {
+    let unprotected = KMS.replace("alias =", "protect = false\nalias =");
+    let renamed = unprotected.replace("vision]", "sight]").replace("\"key.vision\"", "\"key.sight\"");
+    for point in 1..200 {
+        let scene = Scene::new(&unprotected);
+        scene.world.faults().crash = Some(point);
+        let died = matches!(scene.run(&scene.command()), Ran::Crashed);
+        let scene = scene.with(&renamed);
+        scene.world.faults().crash = None;
+        scene.world.time.pass(Duration::from_secs(3600));
+        let plan = scene.plan();
+        let identities: Vec<_> = plan.steps.iter().flat_map(|s| &s.calls).collect();
+        let deleted = identities.iter().any(|c| c.operation == Operation::ScheduleKeyDeletion);
+        let made = identities.iter().any(|c| c.operation == Operation::CreateKey);
+        assert!(
+            made || !deleted,
+            "dies at point {point}: {:#?}",
+            plan.steps.iter().map(|s| &s.id).collect::<Vec<_>>()
+        );
+        // A key that was recorded before its alias was is known by its label alone: then the label comes back first.
+        let scene = if plan.blocked() { scene.with(&unprotected) } else { scene };
+        scene.assert_converges(&format!("dies at point {point}"));
+        if !died {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_bucket_and_a_key_made_again_are_made_once_wherever_the_run_dies() {
+    for point in 1..400 {
+        let mut scene = Scene::applied(&[KMS]);
+        scene.world.by_hand(|account| {
+            account.buckets.remove("acme-vision");
+            account.keys.clear();
+            account.aliases.clear();
+        });
+        scene.mode.recreate = ["bucket.vision".to_owned(), "key.vision".to_owned()].into();
+        scene.world.faults().crash = Some(point);
+        let died = matches!(scene.run(&scene.command()), Ran::Crashed);
+        scene.world.faults().crash = None;
+        scene.world.time.pass(Duration::from_secs(3600));
+        let why = format!("dies at point {point}");
+        scene.world.faults().crash = Some(point % 23 + 1);
+        let _ = scene.run(&scene.command());
+        scene.world.faults().crash = None;
+        scene.world.time.pass(Duration::from_secs(3600));
+        // With the flag as long as it is needed; without it afterwards.
+        let ended = scene.apply();
+        assert_eq!(ended.code(), 0, "{why}: {ended:?}");
+        scene.mode.recreate.clear();
+        scene.assert_converges(&why);
+        assert_eq!(scene.world.account().keys.len(), 1, "{why}");
+        if !died {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_bucket_of_somebody_else_that_appears_is_left_alone() {
+    let scene = Scene::new(PLAIN);
+    scene.world.at_save(|account| {
+        let mut bucket = Bucket::fresh("us-east-1");
+        bucket.tags.insert("Owner".into(), "bob".into());
+        account.buckets.insert("acme-storage".into(), bucket);
+    });
+    let ended = scene.apply();
+    assert!(matches!(ended.report().failed[0].error, Failure::NotOurs { .. }), "{ended:?}");
+    assert!(scene.world.writes().is_empty());
 }

@@ -7,4 +7,5 @@ mod world;
 
 mod executor;
 mod scene;
+mod seeds;
 mod sweeps;

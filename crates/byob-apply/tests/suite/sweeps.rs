@@ -25,7 +25,7 @@ logging = { target_bucket = "bucket.storage", target_prefix = "logs/" }
 alias = "wandb-vision"
 "#;
 
-const CHANGED: &str = r#"
+pub(crate) const CHANGED: &str = r#"
 [tags]
 Team = "ml"
 [bucket.storage]
@@ -59,7 +59,7 @@ alias = "wandb-vision"
 protect = false
 "#;
 
-const RENAMED: &str = r#"
+pub(crate) const RENAMED: &str = r#"
 [bucket.files]
 name = "acme-storage"
 [bucket.sight]

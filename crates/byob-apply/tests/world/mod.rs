@@ -8,6 +8,7 @@ mod command;
 mod place;
 mod time;
 
+pub use account::Bucket;
 pub use cloud::{Fault, Faults, When, World};
 pub use command::{Command, Consent, Ended};
 pub use place::Place;

@@ -227,7 +227,7 @@ async fn locked(
     if plan.steps.is_empty() {
         return nothing_to_do(session, &plan, &loaded, recorded).await;
     }
-    contact::before_first_write(session, &plan).await?;
+    contact::before_first_write(session, &plan, &live).await?;
 
     let progress = Progress::new(global, &plan);
     let emit = |event: Event| progress.show(&event);

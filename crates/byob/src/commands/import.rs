@@ -54,7 +54,12 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     for address in &args.addresses {
         match import::import(&desired, &recorded, &live, address) {
             Ok(more) => changes.extend(more),
-            Err(error) => return Err(Failure::said(error.to_string(), "nothing was recorded")),
+            Err(error) => {
+                return Err(Failure::said(
+                    format!("{error}; nothing was recorded"),
+                    "byob plan says how each bucket and key of byob.toml stands now",
+                ));
+            }
         }
     }
     for change in changes {
