@@ -3,6 +3,7 @@
 
 use byob_model::recorded::{Approval, ApprovedStep};
 
+use crate::finding::Rule;
 use crate::plan::{Action, Plan, Step};
 
 /// The approval that applying this plan opens.
@@ -45,7 +46,7 @@ pub fn standing(plan: &Plan, approve: &str, last: Option<&Approval>) -> Standing
         Standing::Stale(steps.map(|step| step.id.clone()).collect())
     };
     match last.filter(|approval| approval.digest == approve) {
-        Some(approval) if approval.finished && plan.steps.is_empty() && !plan.blocked() => {
+        Some(approval) if approval.finished && plan.steps.is_empty() && !troubled(plan) => {
             Standing::AlreadyApplied
         }
         Some(approval)
@@ -55,6 +56,11 @@ pub fn standing(plan: &Plan, approve: &str, last: Option<&Approval>) -> Standing
         }
         other => stale(other.filter(|approval| !approval.finished)),
     }
+}
+
+/// Whether anything stands against saying that all is done. What `--recreate` names has not vanished any more.
+fn troubled(plan: &Plan) -> bool {
+    plan.findings.iter().any(|finding| finding.blocks() && finding.rule != Rule::NoSuchTarget)
 }
 
 /// Whether a step is among an approval's.

@@ -17,8 +17,9 @@ impl Planner<'_> {
             let Ok(root) = text.parse::<RootAddress>() else { continue };
             let address = root.address();
             let made = self.steps.iter().any(|s| s.address == address && s.action == Action::Create);
-            // Made by the last approval: it is read back, repeated or gone on with under the same flags.
-            let approved = self.recorded.approval.iter().flat_map(|a| &a.steps);
+            // Made under the open approval: it is read back, or gone on with, under the same flags.
+            let open = self.recorded.approval.iter().filter(|approval| !approval.finished);
+            let approved = open.flat_map(|approval| &approval.steps);
             let made = made
                 || approved
                     .filter(|s| s.address == address)

@@ -27,7 +27,7 @@ fn strange() -> Policy {
          "Action":"s3:GetObject","Resource":"arn:aws:s3:::acme-vision/*"},
         {"Sid":"NoOne","Effect":"Deny","Principal":"*","Action":"s3:DeleteObject",
          "Resource":"arn:aws:s3:::acme-vision/*"}]}"#;
-    Policy { document: Document::parse(text).unwrap() }
+    Policy { document: Document::parse(text).expect("a policy") }
 }
 
 fn many(buckets: usize) -> String {
@@ -155,7 +155,7 @@ fn a_policy_that_appears_on_a_new_bucket_is_not_overwritten() {
         }
     });
     scene.world.before(Operation::PutBucketLogging, |account| {
-        account.bucket("acme-vision").policy = Some(strange())
+        account.bucket("acme-vision").policy = Some(strange());
     });
     let ended = scene.apply();
     assert_eq!(ended.code(), 2, "{ended:?}");
@@ -212,7 +212,7 @@ fn a_bucket_that_may_not_be_emptied_is_not_deleted_when_something_came_into_it()
     assert_eq!(ended.code(), 1);
     assert_eq!(scene.world.account().buckets["acme-storage"].objects, 1);
     assert!(
-        !scene.world.writes().iter().any(|o| *o == Operation::PutBucketPolicy)
+        !scene.world.writes().contains(&Operation::PutBucketPolicy)
             || scene.world.account().buckets.len() == 1
     );
 }
@@ -417,8 +417,17 @@ fn a_bucket_and_a_key_made_again_are_made_once_wherever_the_run_dies() {
         scene.world.faults().crash = None;
         scene.world.time.pass(Duration::from_secs(3600));
         // With the flag as long as it is needed; without it afterwards.
-        let ended = scene.apply();
-        assert_eq!(ended.code(), 0, "{why}: {ended:?}");
+        let finished = scene.recorded().approval.is_some_and(|approval| approval.finished);
+        let all_made = finished && scene.world.account().alive() == 1;
+        if !all_made {
+            let ended = scene.apply();
+            assert_eq!(ended.code(), 0, "{why}: {ended:?}");
+        }
+        let approval = scene.recorded().approval.expect("an approval");
+        let mut again = scene.command();
+        again.consent = Consent::Digest(approval.digest);
+        assert!(matches!(scene.run(&again).ended(), Ended::AlreadyApplied), "{why}");
+        drop(again);
         scene.mode.recreate.clear();
         scene.assert_converges(&why);
         assert_eq!(scene.world.account().keys.len(), 1, "{why}");

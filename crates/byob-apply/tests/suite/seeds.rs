@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use byob_apply::ErrorKind;
+use byob_model::address::{Kind, RootKind};
 
 use crate::scene::Scene;
 use crate::sweeps::{CHANGED, KMS, PLAIN, RENAMED, SWITCHED};
@@ -74,7 +75,11 @@ fn history(seed: u64) {
     // Taking a table out is refused while it is protected: the shorter file comes first.
     let mut scene = Scene::new(if dice.one_in(3) { PLAIN } else { KMS });
     for run in 0..2 + dice.size(5) {
-        if dice.one_in(3) {
+        // A key that was recorded before its alias was is known by its label alone: a new label is refused for it.
+        let recorded = scene.recorded();
+        let aliases = recorded.resources.keys().filter(|a| a.kind == Kind::Alias).count();
+        let keys = recorded.roots().filter(|(a, _)| a.kind == RootKind::Key).count();
+        if dice.one_in(3) && aliases == keys {
             let next = dice.of(&files[1..]);
             scene = scene.with(next);
         }

@@ -120,12 +120,6 @@ deletion_window_days = 7
 protect = false
 managers = ["arn:aws:iam::123456789012:user/ops"]
 tags = { Owner = "platform" }
-
-[[waive]]
-rule = "BYOB012"
-address = "bucket.vision.policy"
-reason = "legacy clients"
-until = 2027-01-31
 "#;
 
 const POLICY: &str = r#"{
@@ -234,13 +228,12 @@ fn every_field_reaches_its_place() {
 
     assert_eq!(file.keys["vision"].rotation, Some(RotationField::Off));
     assert_eq!(file.keys["vision"].deletion_window_days, 7);
-    assert_eq!((file.waivers[0].until.as_str(), file.waivers[0].rule.as_str()), ("2027-01-31", "BYOB012"));
 }
 
 #[test]
 fn every_field_that_help_lines_promise_is_taken_and_has_a_span() {
     let file = good(EVERYTHING);
-    let tables: [(&Shape, &[&str]); 17] = [
+    let tables: [(&Shape, &[&str]); 16] = [
         (&shape::FILE, &[""]),
         (&shape::AWS, &["aws."]),
         (&shape::ASSUME_ROLE, &["aws.assume_role."]),
@@ -264,7 +257,6 @@ fn every_field_that_help_lines_promise_is_taken_and_has_a_span() {
         (&shape::NONCURRENT_EXPIRATION, &["bucket.vision.lifecycle.1.noncurrent_version_expiration."]),
         (&shape::NONCURRENT_TRANSITION, &["bucket.vision.lifecycle.1.noncurrent_version_transitions.0."]),
         (&shape::KEY, &["key.vision."]),
-        (&shape::WAIVE, &["waive.0."]),
     ];
     for (shape, paths) in tables {
         for (field, _) in shape.fields {
