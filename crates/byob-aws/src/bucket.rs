@@ -165,13 +165,11 @@ pub(crate) async fn create(at: At<'_>, object_lock: bool) -> Result<(), CloudErr
     at.cloud.ask(about, request).await.map(drop)
 }
 
-/// Deletes it; one that is gone already is gone.
+/// Deletes it. `NoSuchBucket` is an answer of its own: within seconds of a create it proves nothing, so the executor looks
+/// again before it believes it.
 pub(crate) async fn remove(at: At<'_>) -> Result<(), CloudError> {
     let request = at.s3_once().delete_bucket().bucket(at.name).expected_bucket_owner(at.owner).send();
-    match at.ask("DeleteBucket", "s3:DeleteBucket", request).await {
-        Err(error) if matches!(error.kind, ErrorKind::NoSuchBucket | ErrorKind::NotFound) => Ok(()),
-        answer => answer.map(drop),
-    }
+    at.ask("DeleteBucket", "s3:DeleteBucket", request).await.map(drop)
 }
 
 /// Deletes every version, delete marker and unfinished upload; retention and legal hold are respected. May be repeated:

@@ -5,6 +5,7 @@ use byob_apply::ErrorKind;
 
 /// A sub-resource, key, alias or principal that is not there.
 const ABSENT: &[&str] = &[
+    "KMS.NotFoundException",
     "NoSuchBucketPolicy",
     "NoSuchCORSConfiguration",
     "NoSuchLifecycleConfiguration",
@@ -87,8 +88,14 @@ const ALREADY_EXISTS: &[&str] = &["AlreadyExistsException", "BucketAlreadyExists
 
 const NOT_EMPTY: &[&str] = &["BucketNotEmpty"];
 
-const INVALID_STATE: &[&str] =
-    &["DisabledException", "InvalidBucketState", "KMSInvalidStateException", "KmsInvalidStateException"];
+const INVALID_STATE: &[&str] = &[
+    "DisabledException",
+    "InvalidBucketState",
+    "KMS.DisabledException",
+    "KMS.KMSInvalidStateException",
+    "KMSInvalidStateException",
+    "KmsInvalidStateException",
+];
 
 /// Isolated partitions and other stores.
 const UNSUPPORTED: &[&str] = &[

@@ -17,6 +17,7 @@ use crate::diff::leaves;
 use crate::drift::severity;
 use crate::finding::Rule;
 use crate::plan::{Action, Change, Drift, RecordChange, Step};
+use crate::removal::leaving;
 
 impl Planner<'_> {
     /// The ARN of a desired key, if it exists: as recorded, or proved by its intent or its lineage.
@@ -342,16 +343,7 @@ impl Planner<'_> {
             return;
         }
         if key.protect {
-            self.finding(
-                Rule::Protected,
-                address,
-                format!("`{arn}` is protected and would be deleted"),
-                format!(
-                    "to delete it: protect = false in [{0}], byob apply, then this again; to keep it and drop it from the \
-                     record: forget = [\"{0}\"]",
-                    case.address
-                ),
-            );
+            self.protected(case, arn);
             return;
         }
         let (blocking, after) = self.users_of(arn);
@@ -378,7 +370,6 @@ impl Planner<'_> {
         facts: &KeyFacts,
         after: Vec<String>,
     ) {
-        let address = case.address.address();
         let target = Target::Key {
             key: KeyRef::Arn(recorded.identity.clone()),
             region: recorded.region.clone(),
@@ -404,24 +395,16 @@ impl Planner<'_> {
             keys_used: BTreeSet::new(),
             deletion_ordered: true,
         }));
-        self.steps.push(Step {
-            id: format!("{address}#1"),
-            kind: Kind::Key,
+        let step = Step {
             action: Action::Delete,
-            phase: 2,
-            region: recorded.region.clone(),
-            account_id: recorded.account_id.clone(),
             reason: format!("{}; AWS deletes it {days} days after it is scheduled", self.taken_out()),
             changes: leaves(&recorded.attributes, &Value::Null),
             calls,
             depends_on: after,
-            from: None,
-            document: Value::Null,
             record,
-            before: recorded.typed().ok(),
-            after: None,
-            address,
-        });
+            ..leaving(case, recorded)
+        };
+        self.steps.push(step);
     }
 
     /// Who still needs a key: buckets that ever used it, exist, and are not empty; and the ids of the steps that have to

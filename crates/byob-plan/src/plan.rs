@@ -285,8 +285,11 @@ pub fn visible(json: &str) -> String {
     text
 }
 
+/// Whether a character steers a terminal or hides in a review: Unicode's categories Cc and Cf, and U+2028, U+2029.
+///
 /// Source: `DerivedGeneralCategory.txt` of Unicode 16.
-fn is_hidden(c: char) -> bool {
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     const FORMAT: [(char, char); 21] = [
         ('\u{ad}', '\u{ad}'),
         ('\u{600}', '\u{605}'),

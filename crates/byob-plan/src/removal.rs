@@ -61,16 +61,7 @@ impl Planner<'_> {
             return;
         }
         if bucket.protect {
-            self.finding(
-                Rule::Protected,
-                address,
-                format!("`{name}` is protected and would be deleted"),
-                format!(
-                    "to delete it: protect = false in [{0}], byob apply, then this again; to keep it and drop it from the \
-                     record: forget = [\"{0}\"]",
-                    case.address
-                ),
-            );
+            self.protected(case, name);
             return;
         }
         let call = |operation, payload| Call { operation, target: target.clone(), payload };
@@ -103,25 +94,30 @@ impl Planner<'_> {
             return;
         }
         calls.push(call(Operation::DeleteBucket, Payload::None));
-        let record = self.removed(case);
-        self.steps.push(Step {
-            id: format!("{address}#1"),
-            kind: Kind::Bucket,
+        let step = Step {
             action: Action::Delete,
-            phase: 2,
             region: facts.region.clone(),
-            account_id: recorded.account_id.clone(),
             reason: self.taken_out().to_owned(),
             changes: leaves(&recorded.attributes, &Value::Null),
             calls,
-            depends_on: Vec::new(),
-            from: None,
-            document: Value::Null,
-            record,
-            before: recorded.typed().ok(),
-            after: None,
-            address,
-        });
+            record: self.removed(case),
+            ..leaving(case, recorded)
+        };
+        self.steps.push(step);
+    }
+
+    /// Deletion under protection is refused.
+    pub(crate) fn protected(&mut self, case: &Case<'_>, identity: &str) {
+        self.finding(
+            Rule::Protected,
+            case.address.address(),
+            format!("`{identity}` is protected and would be deleted"),
+            format!(
+                "to delete it: protect = false in [{0}], byob apply, then this again; to keep it and drop it from the \
+                 record: forget = [\"{0}\"]",
+                case.address
+            ),
+        );
     }
 
     /// A forget step: the root leaves the record; what must not be lost sight of stays as a tombstone.
@@ -132,7 +128,6 @@ impl Planner<'_> {
         calls: Vec<Call>,
         reason: &str,
     ) {
-        let address = case.address.address();
         let mut record = self.removed(case);
         if !recorded.keys_used.is_empty() {
             record.push(RecordChange::Tombstone(Tombstone {
@@ -144,24 +139,8 @@ impl Planner<'_> {
                 deletion_ordered: false,
             }));
         }
-        self.steps.push(Step {
-            id: format!("{address}#1"),
-            kind: recorded.kind,
-            action: Action::Forget,
-            phase: 2,
-            region: recorded.region.clone(),
-            account_id: recorded.account_id.clone(),
-            reason: reason.to_owned(),
-            changes: Vec::new(),
-            calls,
-            depends_on: Vec::new(),
-            from: None,
-            document: Value::Null,
-            record,
-            before: recorded.typed().ok(),
-            after: None,
-            address,
-        });
+        let step = Step { reason: reason.to_owned(), calls, record, ..leaving(case, recorded) };
+        self.steps.push(step);
     }
 
     /// The record without a root and its aspects; aspects first, so that a half-done removal still knows the root.
@@ -171,6 +150,29 @@ impl Planner<'_> {
             self.recorded.aspects(at).map(|(kind, _)| RecordChange::Remove(at.aspect(kind))).collect();
         record.push(RecordChange::Remove(at.address()));
         record
+    }
+}
+
+/// A step by which a root leaves the record, with nothing in it yet: a forget.
+pub(crate) fn leaving(case: &Case<'_>, recorded: &RecordedResource) -> Step {
+    let address = case.address.address();
+    Step {
+        id: format!("{address}#1"),
+        kind: recorded.kind,
+        action: Action::Forget,
+        phase: 2,
+        region: recorded.region.clone(),
+        account_id: recorded.account_id.clone(),
+        reason: String::new(),
+        changes: Vec::new(),
+        calls: Vec::new(),
+        depends_on: Vec::new(),
+        from: None,
+        document: Value::Null,
+        record: Vec::new(),
+        before: recorded.typed().ok(),
+        after: None,
+        address,
     }
 }
 

@@ -3,37 +3,12 @@
 
 use std::borrow::Cow;
 
-/// Unicode's category Cf, and U+2028, U+2029.
-///
-/// Source: `DerivedGeneralCategory.txt` of Unicode 16.
-const FORMAT: [(char, char); 21] = [
-    ('\u{ad}', '\u{ad}'),
-    ('\u{600}', '\u{605}'),
-    ('\u{61c}', '\u{61c}'),
-    ('\u{6dd}', '\u{6dd}'),
-    ('\u{70f}', '\u{70f}'),
-    ('\u{890}', '\u{891}'),
-    ('\u{8e2}', '\u{8e2}'),
-    ('\u{180e}', '\u{180e}'),
-    ('\u{200b}', '\u{200f}'),
-    ('\u{2028}', '\u{202e}'),
-    ('\u{2060}', '\u{2064}'),
-    ('\u{2066}', '\u{206f}'),
-    ('\u{feff}', '\u{feff}'),
-    ('\u{fff9}', '\u{fffb}'),
-    ('\u{110bd}', '\u{110bd}'),
-    ('\u{110cd}', '\u{110cd}'),
-    ('\u{13430}', '\u{1343f}'),
-    ('\u{1bca0}', '\u{1bca3}'),
-    ('\u{1d173}', '\u{1d17a}'),
-    ('\u{e0001}', '\u{e0001}'),
-    ('\u{e0020}', '\u{e007f}'),
-];
+use byob_plan::plan::is_hidden;
 
 /// Whether a character is shown as an escape.
 #[must_use]
 pub fn is_escaped(c: char) -> bool {
-    c.is_control() || FORMAT.iter().any(|(first, last)| (*first..=*last).contains(&c))
+    is_hidden(c)
 }
 
 /// The text with every control and format character as `\n`, `\t`, `\r` or `\u{1b}`.

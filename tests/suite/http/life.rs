@@ -7,6 +7,7 @@ use super::look;
 
 at_both_places! {
     a_plan_of_a_colleague_is_what_gets_applied;
+    another_account_than_the_file_names_is_refused_before_anything_is_read;
     protection_is_taken_off_before_anything_is_destroyed;
     a_bucket_with_objects_is_not_destroyed_and_its_key_neither;
 }
@@ -17,6 +18,18 @@ const TABLES: &str = "[bucket.storage]\nname = \"UNIQUE-storage\"\n\
 
 fn a_plan_of_a_colleague_is_what_gets_applied(endpoint: &'static Endpoint) {
     applied_as_reviewed(endpoint, endpoint);
+}
+
+fn another_account_than_the_file_names_is_refused_before_anything_is_read(endpoint: &'static Endpoint) {
+    let customer = Customer::new(endpoint, "dedicated-cloud", TABLES);
+    customer.env().edit(&format!("account_id = \"{}\"", endpoint.account), "account_id = \"999988887777\"");
+    for command in ["plan", "apply --auto-approve", "drift"] {
+        let refused = customer.byob(command, 1);
+        assert!(refused.stderr.contains("wrong account"), "{command} says:\n{}", refused.stderr);
+    }
+    let missing = customer.ask(&[s3("head_bucket", json!({ "Bucket": customer.name("storage") }))]);
+    assert_eq!(missing[0], json!("404"), "something was made in the wrong account");
+    assert!(!customer.env().dir().join("state/byob.state.json").exists());
 }
 
 /// Only moto can be made to look at rights over HTTP.

@@ -249,7 +249,7 @@ async fn an_error_reads_as_what_aws_said_with_its_request_id() {
 }
 
 #[tokio::test]
-async fn what_is_gone_already_counts_as_deleted() {
+async fn what_is_gone_already_counts_as_deleted_but_for_a_bucket() {
     let fake = Fake::new()
         .on("DELETE", Answer::error(404, "NoSuchBucket"))
         .on("DELETE policy", Answer::error(404, "NoSuchBucketPolicy"))
@@ -259,7 +259,13 @@ async fn what_is_gone_already_counts_as_deleted() {
             "DescribeKey",
             Answer::ok(r#"{"KeyMetadata":{"KeyId":"k-1","Enabled":false,"KeyState":"PendingDeletion"}}"#),
         );
-    perform(&fake, on_bucket("us-east-1", Operation::DeleteBucket, Payload::None)).await.unwrap();
+    let error =
+        perform(&fake, on_bucket("us-east-1", Operation::DeleteBucket, Payload::None)).await.unwrap_err();
+    assert_eq!(
+        error.kind,
+        ErrorKind::NoSuchBucket,
+        "the executor decides whether it is gone or not seen yet"
+    );
     perform(&fake, on_bucket("us-east-1", Operation::DeleteBucketPolicy, Payload::None)).await.unwrap();
     perform(&fake, on_key(Operation::DeleteAlias, Payload::Alias { name: "alias/a".into() })).await.unwrap();
     perform(&fake, on_key(Operation::ScheduleKeyDeletion, Payload::Window { days: 30 })).await.unwrap();

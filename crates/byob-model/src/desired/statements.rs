@@ -172,3 +172,53 @@ pub(super) fn key(
     }
     statements
 }
+
+#[cfg(test)]
+mod tests {
+    use byob_policy::Document;
+    use serde_json::{Value, json};
+
+    use crate::desired::desired;
+    use crate::kind::Attributes;
+    use crate::recorded::Recorded;
+    use crate::{Kind, RootAddress};
+
+    /// The statements of the one bucket of a file.
+    fn statements(fields: &str) -> Vec<Value> {
+        let text = format!(
+            "version = 1\n[aws]\nregion = \"eu-west-1\"\n[wandb]\ndeployment = \"dedicated-cloud\"\n\
+             egress = [\"192.0.2.0/24\"]\n[bucket.a]\nname = \"acme-a\"\n{fields}\n"
+        );
+        let config = crate::config::parse(&text, &|_| Err(String::new())).unwrap();
+        let desired = desired(&config, "123456789012", &Recorded::default()).unwrap();
+        let root = &desired.roots[&RootAddress::bucket("a")];
+        let Some(Attributes::Policy(policy)) = root.managed(Kind::BucketPolicy) else { panic!("no policy") };
+        let document: &Document = &policy.document;
+        document.to_value()["Statement"].as_array().unwrap().clone()
+    }
+
+    #[test]
+    fn a_network_restriction_is_one_deny_whose_conditions_hold_together() {
+        let all = statements(
+            "allowed_source_ips = [\"198.51.100.0/24\"]\nallowed_vpc_endpoints = [\"vpce-0123456789abcdef0\"]",
+        );
+        let denies: Vec<&Value> = all.iter().filter(|s| s["Effect"] == "Deny").collect();
+        assert_eq!(denies.len(), 1, "two Denies would let nobody in");
+        let expected = json!({
+            "BoolIfExists": { "aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false" },
+            "NotIpAddressIfExists": { "aws:SourceIp": ["198.51.100.0/24", "192.0.2.0/24"] },
+            "StringNotEqualsIfExists": { "aws:SourceVpce": "vpce-0123456789abcdef0" },
+        });
+        assert_eq!(denies[0]["Condition"], expected, "W&B's own addresses are let in too");
+        assert_eq!(denies[0]["Resource"], "arn:aws:s3:::acme-a/*", "the bucket itself stays manageable");
+    }
+
+    #[test]
+    fn without_wandb_access_its_statement_goes_and_the_others_stay() {
+        let sids = |fields: &str| -> Vec<String> {
+            statements(fields).iter().map(|s| s["Sid"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(sids("tls_only = true"), ["WandbAccountAccess", "ByobTlsOnly"]);
+        assert_eq!(sids("tls_only = true\nwandb_access = false"), ["ByobTlsOnly"]);
+    }
+}
