@@ -1,7 +1,9 @@
 //! Approvals: what somebody agreed to, and whether what is left to do is among it. After a crash a create may have become
 //! an adopt and a before may have changed; what counts is that the same address gets the same document.
 
-use byob_model::recorded::{Approval, ApprovedStep};
+use byob_model::Address;
+use byob_model::kind::Attributes;
+use byob_model::recorded::{Approval, ApprovedStep, Recorded};
 
 use crate::finding::Rule;
 use crate::plan::{Action, Plan, Step};
@@ -56,6 +58,18 @@ pub fn standing(plan: &Plan, approve: &str, last: Option<&Approval>) -> Standing
         }
         other => stale(other.filter(|approval| !approval.finished)),
     }
+}
+
+/// The forms that the open approval, if one is open, was to put at an address; keys symbolic.
+pub(crate) fn open_forms<'a>(
+    recorded: &'a Recorded,
+    address: &'a Address,
+) -> impl Iterator<Item = Attributes> + 'a {
+    let open = recorded.approval.as_ref().filter(|approval| !approval.finished);
+    open.into_iter()
+        .flat_map(|approval| &approval.steps)
+        .filter(move |step| step.address == *address)
+        .filter_map(move |step| Attributes::from_value(address.kind, &step.document).ok())
 }
 
 /// Whether anything stands against saying that all is done. What `--recreate` names has not vanished any more.

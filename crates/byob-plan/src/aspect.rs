@@ -11,7 +11,7 @@ use byob_model::kind::{
     Tags, VersioningStatus, fields_not_always_reported, fields_without_live_side, is_proof_tag,
     is_system_tag,
 };
-use byob_model::live::LiveAspect;
+use byob_model::live::{KeyFacts, LiveAspect};
 use byob_model::recorded::RecordedResource;
 use byob_policy::Document;
 use serde_json::Value;
@@ -518,4 +518,19 @@ fn tag_changes(
     let owned: BTreeSet<String> = tags(recorded).into_keys().chain(tags(before).into_keys()).collect();
     let remove = owned.into_iter().filter(|key| !set.contains_key(key)).collect();
     (set, remove)
+}
+
+/// The alias as it is live: the recorded one as long as it points at the key (a renaming has then not ended), else the
+/// wanted one if it does.
+pub(crate) fn live_alias(
+    facts: &KeyFacts,
+    wanted: Option<&Attributes>,
+    recorded: Option<&RecordedResource>,
+) -> LiveAspect {
+    let recorded = recorded.and_then(|r| r.typed().ok());
+    let found = [recorded.as_ref(), wanted].into_iter().flatten().find_map(|attributes| match attributes {
+        Attributes::Alias(alias) if facts.aliases.contains(&alias.name) => Some(alias.clone()),
+        _ => None,
+    });
+    found.map_or(LiveAspect::Absent, |alias| LiveAspect::Present(Attributes::Alias(alias)))
 }

@@ -12,6 +12,7 @@ use byob_model::live::{Live, LiveAspect};
 use byob_model::recorded::{Recorded, RecordedResource};
 use serde_json::{Value, json};
 
+use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want};
 use crate::canonical::digest;
 use crate::drift::severity;
@@ -437,18 +438,6 @@ impl<'a> Planner<'a> {
         plan.digest = plan_digest(&plan);
         plan
     }
-}
-
-/// The forms that the open approval, if one is open, was to put at an address; keys symbolic.
-pub(crate) fn open_forms<'a>(
-    recorded: &'a Recorded,
-    address: &'a Address,
-) -> impl Iterator<Item = Attributes> + 'a {
-    let open = recorded.approval.as_ref().filter(|approval| !approval.finished);
-    open.into_iter()
-        .flat_map(|approval| &approval.steps)
-        .filter(move |step| step.address == *address)
-        .filter_map(move |step| Attributes::from_value(address.kind, &step.document).ok())
 }
 
 /// The document an approval keeps: symbolic, and with other teams' statements as they were when it was planned.

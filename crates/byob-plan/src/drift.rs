@@ -10,10 +10,9 @@ use byob_model::recorded::Recorded;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want, filled};
-use crate::compare::open_forms;
 use crate::diff::leaves;
-use crate::key::live_alias;
 use crate::plan::{Change, Drift, DriftSeverity};
 
 /// What `byob drift` found.
@@ -118,8 +117,9 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
         let Some(aspects) = aspects else { continue };
         for (kind, resource) in recorded.aspects(&root) {
             // An alias is found by what points at the key, not read by itself.
-            let alias =
-                aliases.filter(|_| kind == Kind::Alias).map(|facts| live_alias(facts, None, Some(resource)));
+            let alias = aliases
+                .filter(|_| kind == Kind::Alias)
+                .map(|facts| aspect::live_alias(facts, None, Some(resource)));
             let Some(live) = alias.as_ref().or_else(|| aspects.get(&kind)) else { continue };
             let address = root.aspect(kind);
             if open_forms(recorded, &address)

@@ -8,7 +8,6 @@ use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
 
 use crate::aspect;
-use crate::key::live_alias;
 use crate::plan::RecordChange;
 
 /// Why a root cannot be imported.
@@ -163,7 +162,7 @@ pub fn import(
                 protect: true,
             });
             changes.push(RecordChange::Put(address.address(), resource(Kind::Key, arn, &attributes)));
-            (arn.clone(), &facts.aspects, Some(live_alias(facts, root.managed(Kind::Alias), None)))
+            (arn.clone(), &facts.aspects, Some(aspect::live_alias(facts, root.managed(Kind::Alias), None)))
         }
     };
     for (kind, wanted) in &root.aspects {

@@ -11,8 +11,9 @@ use byob_model::live::{KeyFacts, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{RecordedResource, Tombstone};
 use serde_json::Value;
 
-use crate::aspect::filled;
-use crate::compare::{Case, Planner, open_forms};
+use crate::approval::open_forms;
+use crate::aspect::{self, filled};
+use crate::compare::{Case, Planner};
 use crate::diff::leaves;
 use crate::drift::severity;
 use crate::finding::Rule;
@@ -279,7 +280,7 @@ impl Planner<'_> {
                     if self.alias_is_taken(case, desired, Some(&facts.arn)) {
                         continue;
                     }
-                    alias = live_alias(facts, desired.managed(kind), recorded);
+                    alias = aspect::live_alias(facts, desired.managed(kind), recorded);
                     &alias
                 }
                 (Some(facts), _) => facts.aspects.get(&kind).unwrap_or(&LiveAspect::Absent),
@@ -485,19 +486,4 @@ fn live_key(facts: &KeyFacts, basis: &Attributes) -> Attributes {
         deletion_window_days,
         protect,
     })
-}
-
-/// The alias as it is live: the recorded one as long as it points at the key (a renaming has then not ended), else the
-/// wanted one if it does.
-pub(crate) fn live_alias(
-    facts: &KeyFacts,
-    wanted: Option<&Attributes>,
-    recorded: Option<&RecordedResource>,
-) -> LiveAspect {
-    let recorded = recorded.and_then(|r| r.typed().ok());
-    let found = [recorded.as_ref(), wanted].into_iter().flatten().find_map(|attributes| match attributes {
-        Attributes::Alias(alias) if facts.aliases.contains(&alias.name) => Some(alias.clone()),
-        _ => None,
-    });
-    found.map_or(LiveAspect::Absent, |alias| LiveAspect::Present(Attributes::Alias(alias)))
 }

@@ -119,9 +119,9 @@ fn a_bucket_made_by_hand_is_imported_and_planned_without_a_write() {
     wait(s3.delete_bucket_tagging().bucket("acme-wandb-storage").send()).unwrap();
     std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
     let before = env.tree();
-    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @"
     SANDBOX: this is not AWS
-    byob.toml   account 123456789012   1 bucket   begun, and nothing written yet
+    byob.toml   account 123456789012   1 bucket   recorded by import, serial 1
 
     No changes. AWS matches the configuration and the record (17 attributes read).
     imported bucket.storage into .byob/sandbox/record/byob.state.json; nothing was written to AWS
@@ -133,9 +133,9 @@ fn a_bucket_made_by_hand_is_imported_and_planned_without_a_write() {
     env.sandbox("apply --auto-approve").exits(0);
     assert_eq!(env.written(&before), [""; 0]);
     env.is_settled();
-    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(1), @r"
-    error: bucket.storage is recorded already
-      help: nothing was recorded
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(1), @"
+    error: bucket.storage is recorded already; nothing was recorded
+      help: byob plan says how each bucket and key of byob.toml stands now
     [exit 1]
     ");
 }
@@ -149,9 +149,9 @@ fn an_imported_bucket_is_brought_to_its_configuration_and_keeps_its_tags() {
     let tag = aws_sdk_s3::types::Tag::builder().key("CostCentre").value("42").build().unwrap();
     let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
     wait(s3.put_bucket_tagging().bucket("acme-wandb-storage").tagging(tagging).send()).unwrap();
-    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(0), @"
     SANDBOX: this is not AWS
-    byob.toml   account 123456789012   1 bucket   begun, and nothing written yet
+    byob.toml   account 123456789012   1 bucket   recorded by import, serial 1
 
     Access: who gains or loses what is not judged in this version; read the policies below
 
@@ -198,20 +198,22 @@ fn a_key_made_by_hand_is_imported_by_its_alias() {
 #[test]
 fn what_cannot_be_imported_is_said() {
     let env = TestEnvironment::new(BUCKET_AND_KEY);
-    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(1), @r"
-    error: bucket.storage: `acme-wandb-storage` does not exist; byob apply would create it
-      help: nothing was recorded
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(1), @"
+    error: bucket.storage: `acme-wandb-storage` does not exist; byob apply would create it; nothing was
+           recorded
+      help: byob plan says how each bucket and key of byob.toml stands now
     [exit 1]
     ");
-    insta::assert_snapshot!(env.sandbox("import key.storage").exits(1), @r"
-    error: key.storage: `alias/acme-wandb` does not exist; byob apply would create it
-      help: nothing was recorded
+    insta::assert_snapshot!(env.sandbox("import key.storage").exits(1), @"
+    error: key.storage: `alias/acme-wandb` does not exist; byob apply would create it; nothing was
+           recorded
+      help: byob plan says how each bucket and key of byob.toml stands now
     [exit 1]
     ");
-    insta::assert_snapshot!(env.sandbox("import bucket.vision").exits(1), @r"
+    insta::assert_snapshot!(env.sandbox("import bucket.vision").exits(1), @"
     error: bucket.vision has no table in byob.toml; an import takes the live root that a table already
-           describes
-      help: nothing was recorded
+           describes; nothing was recorded
+      help: byob plan says how each bucket and key of byob.toml stands now
     [exit 1]
     ");
     insta::assert_snapshot!(env.sandbox("import bucket").exits(1), @r"

@@ -135,10 +135,10 @@ fn an_alias_that_was_moved_to_another_key() {
     let kms = wait(World::of(&env)).kms("us-east-1");
     let key = wait(kms.create_key().send()).unwrap().key_metadata.unwrap();
     wait(kms.update_alias().alias_name("alias/acme-wandb").target_key_id(key.key_id).send()).unwrap();
-    insta::assert_snapshot!(findings(&env), @r#"
+    insta::assert_snapshot!(findings(&env), @"
     error BYOB008 key.storage.alias: `alias/acme-wandb` already points at `arn:aws:kms:us-east-1:123456789012:key/<uuid>`
-      help: choose another alias; to take that key over as it is: byob import key.storage; to use it without managing it: encryption = { type = "sse-kms", key = "arn:aws:kms:us-east-1:123456789012:key/<uuid>" }
-    "#);
+      help: it was moved off our key `arn:aws:kms:us-east-1:123456789012:key/<uuid>` outside byob: point it back (aws kms update-alias), or choose another alias
+    ");
     insta::assert_snapshot!(env.sandbox("drift").exits(2), @r"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2

@@ -60,7 +60,7 @@ fn protection_goes_first_then_the_bucket_then_its_key() {
     assert_eq!(env.written(&before), [""; 0], "protection is the record's alone");
 
     let arn = env.key_arn();
-    insta::assert_snapshot!(env.sandbox("plan --destroy").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("plan --destroy").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 4
     Destroy: everything byob has recorded is to go (--destroy).
@@ -69,8 +69,7 @@ fn protection_goes_first_then_the_bucket_then_its_key() {
     bucket.storage   acme-wandb-storage   us-east-1
       - bucket   byob destroy
 
-    key.storage   arn:aws:kms:us-east-1:123456789012:key/<uuid>
-      us-east-1
+    key.storage   alias/acme-wandb   us-east-1
       - key      byob destroy; AWS deletes it 30 days after it is scheduled
 
     0 to create, 0 to update, 2 to delete
