@@ -16,6 +16,7 @@ mod error;
 mod grammar;
 mod json;
 pub mod operator;
+pub mod pattern;
 mod publicity;
 mod text;
 
