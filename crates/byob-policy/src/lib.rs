@@ -11,13 +11,16 @@
 
 pub mod arn;
 mod canonical;
+mod condition;
 pub mod document;
 mod error;
+mod evaluate;
 mod grammar;
 mod json;
 pub mod operator;
 pub mod pattern;
 mod publicity;
+mod request;
 mod text;
 
 pub use arn::{AccountId, Arn, Partition};
@@ -26,5 +29,7 @@ pub use document::{
     Principals, ResourceElement, Statement, Version,
 };
 pub use error::{ParseError, Place, Problem};
+pub use evaluate::{Circumstances, Decision, Guarded, Identity, Outcome, Reason, evaluate};
 pub use operator::Operator;
 pub use publicity::{Publicity, is_public};
+pub use request::{Request, Requester, UnknownRequester};
