@@ -72,20 +72,59 @@ pub(crate) fn filled<'a>(value: &'a str, version: Version, request: &Request) ->
     Some(Value::Filled { text, pattern: Pattern { tokens } })
 }
 
-/// The pattern that takes whatever the value's variables may be filled with.
-pub(crate) fn widest(value: &str, version: Version, wild: Class) -> Pattern {
+/// The pattern that takes whatever the value's variables may be filled with; `like`: `*` and `?` are wildcards in it.
+pub(crate) fn widest(value: &str, version: Version, like: bool) -> Pattern {
+    let plain = |text: &str| if like { Pattern::new(text) } else { Pattern::literal(text) };
     if !has_variable(value, version) {
-        return Pattern::within(value, wild);
+        return plain(value);
     }
     let mut tokens = Vec::new();
     for piece in pieces(value) {
         match piece {
-            Piece::Text(plain) => tokens.extend(Pattern::within(plain, wild).tokens),
+            Piece::Text(text) => tokens.extend(plain(text).tokens),
             Piece::Escape(c) => tokens.push(Token::one(Class::Just(c))),
-            Piece::Variable { .. } => tokens.push(Token::many(wild)),
+            Piece::Variable { .. } => tokens.push(Token::many(Class::Any)),
         }
     }
     Pattern { tokens }
+}
+
+/// The texts that a value of a condition takes, as the comparison reads it (widest, where it has variables); `None` for
+/// comparisons that are not of texts.
+pub(crate) fn language(comparison: Comparison, value: &str, version: Version) -> Option<Pattern> {
+    use Comparison as C;
+    match comparison {
+        C::StringEquals | C::StringNotEquals | C::BinaryEquals => Some(widest(value, version, false)),
+        C::StringEqualsIgnoreCase | C::StringNotEqualsIgnoreCase | C::Bool => {
+            let mut pattern = widest(value, version, false);
+            pattern.fold();
+            Some(pattern)
+        }
+        C::StringLike | C::StringNotLike => Some(widest(value, version, true)),
+        C::ArnEquals | C::ArnLike | C::ArnNotEquals | C::ArnNotLike => Some(arn_language(value, version)),
+        _ => None,
+    }
+}
+
+/// See [`arn_like`].
+fn arn_language(value: &str, version: Version) -> Pattern {
+    if has_variable(value, version) || is_odd_arn(value) {
+        return Pattern::new("*");
+    }
+    let mut pattern = Pattern { tokens: Vec::new() };
+    for (index, part) in value.splitn(6, ':').enumerate() {
+        if index > 0 {
+            pattern.tokens.push(Token::one(Class::Just(':')));
+        }
+        let wild = if index < 5 { Class::Not(":") } else { Class::Any };
+        pattern = pattern.then(&Pattern::within(part, wild));
+    }
+    pattern
+}
+
+/// Whether a pattern of ARNs has fewer than six parts: what AWS makes of it is not written anywhere.
+pub(crate) fn is_odd_arn(value: &str) -> bool {
+    value.splitn(6, ':').count() < 6
 }
 
 enum Piece<'a> {
@@ -289,6 +328,30 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
+/// The text of a date that [`date`] reads as these milliseconds.
+pub(crate) fn date_text(millis: i128) -> String {
+    let (days, of_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let years = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * years + years / 4 - years / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = years + era * 400 + i128::from(month <= 2);
+    if !(0..=9999).contains(&year) {
+        return millis.div_euclid(1000).to_string();
+    }
+    let (seconds, fraction) = (of_day / 1000, of_day % 1000);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{fraction:03}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
 /// `hh:mm[:ss[.fff]](Z|±hh:mm)` in milliseconds, in UTC.
 fn clock(text: &str) -> Option<i128> {
     let (time, offset) = if let Some(time) = text.strip_suffix(['Z', 'z']) {
@@ -333,6 +396,13 @@ mod tests {
         let request = Request::new(who, "s3:GetObject", "*", [("aws:PrincipalTag/t".to_owned(), strings(&["a*"]))]);
         let operator = operator.parse().expect("an operator");
         holds(operator, &strings(values), Version::V2012, Some(&strings(present)), &request)
+    }
+
+    #[test]
+    fn a_date_is_written_as_it_is_read() {
+        for millis in [0, -1, 951_782_400_000, 1_709_251_199_999, 253_402_300_799_999, -62_167_219_200_000] {
+            assert_eq!(date(&date_text(millis)), Some(millis), "{}", date_text(millis));
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@
 
 pub mod arn;
 mod canonical;
+mod compare;
 mod condition;
+mod dimension;
 pub mod document;
 mod error;
 mod evaluate;
@@ -21,9 +23,11 @@ pub mod operator;
 pub mod pattern;
 mod publicity;
 mod request;
+mod search;
 mod text;
 
 pub use arn::{AccountId, Arn, Partition};
+pub use compare::{Owner, Verdict, Witness, compare};
 pub use document::{
     ActionElement, BUCKET_POLICY_LIMIT, Conditions, Document, Effect, KEY_POLICY_LIMIT, PrincipalElement,
     Principals, ResourceElement, Statement, Version,

@@ -303,6 +303,8 @@ impl Walk {
     /// One character for each way on from a state.
     fn characters(&self, state: &[u32]) -> Vec<char> {
         let mut literal: BTreeSet<char> = BTreeSet::new();
+        // The case that was written comes first, so that witnesses have it.
+        let mut written: Vec<char> = Vec::new();
         let mut digits = false;
         let mut others = false;
         for token in state.iter().filter_map(|at| self.token(*at)) {
@@ -311,6 +313,7 @@ impl Walk {
                     literal.insert(c);
                 }
                 Class::Fold(c) => {
+                    written.push(c);
                     literal.extend([c.to_ascii_lowercase(), c.to_ascii_uppercase()]);
                 }
                 Class::Any => others = true,
@@ -329,6 +332,7 @@ impl Walk {
         if digits {
             all.extend(('0'..='9').find(|c| !literal.contains(c)));
         }
+        all.extend(written);
         all.extend(literal);
         all
     }

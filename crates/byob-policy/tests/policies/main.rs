@@ -1,6 +1,7 @@
 //! What must hold for whole documents: over generated ones, and over the policies that W&B asks for.
 
 mod access;
+mod comparison;
 mod equality;
 mod generated;
 mod spelling;
