@@ -196,16 +196,13 @@ impl<'a> Table<'a> {
             let ways = self.ways(&requester);
             self.requesters.extend(ways.iter().map(|way| (requester.clone(), *way)));
         }
-        self.actions = actions(rules.iter().map(|rule| rule.statement))?;
-        self.resources = resources([self.old, self.new])?;
+        self.actions = actions(self.owner.guarded, rules.iter().map(|rule| rule.statement))?;
+        self.resources = resources([self.old, self.new], self.owner.guarded)?;
 
         let of_requester: Vec<&str> =
             conditions.keys().map(String::as_str).filter(|key| REQUESTER_KEYS.contains(key)).collect();
-        let requesters: Vec<(Request, Way)> = self
-            .requesters
-            .iter()
-            .map(|(who, way)| (Request::new(who.clone(), "", "", []), *way))
-            .collect();
+        let requesters: Vec<(Request, Way)> =
+            self.requesters.iter().map(|(who, way)| (Request::new(who.clone(), "", "", []), *way)).collect();
         let (known, open) = entries(requesters.len(), count, |value, rule| {
             let Some((request, way)) = requesters.get(value) else { return Vec::new() };
             let Some(own) = rules.get(rule) else { return vec![Part::known(*way == Way::Own)] };
@@ -216,12 +213,10 @@ impl<'a> Table<'a> {
             let mut parts = vec![principal_part(own.statement, request.principal(), *way)];
             for key in &of_requester {
                 let all = conditions.get(*key).map(Vec::as_slice).unwrap_or_default();
-                parts.extend(
-                    all.iter().filter(|one| one.rule == rule).map(|one| {
-                        let readable = Family::of(one.operator.comparison).is_none_or(|one| one == Family::Text);
-                        condition_part(key, one, request.values(key).unwrap_or_default(), request, readable)
-                    }),
-                );
+                parts.extend(all.iter().filter(|one| one.rule == rule).map(|one| {
+                    let readable = Family::of(one.operator.comparison).is_none_or(|one| one == Family::Text);
+                    condition_part(key, one, request.values(key).unwrap_or_default(), request, readable)
+                }));
             }
             parts
         })?;
@@ -290,6 +285,17 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The values of the dimension of actions, grouped: all of one group leave the same rules standing.
+    pub(crate) fn action_groups(&self) -> Vec<Vec<&str>> {
+        let mut groups: BTreeMap<&Mask, Vec<&str>> = BTreeMap::new();
+        for entry in self.known.get(1).into_iter().flatten() {
+            if let Some(action) = self.actions.get(entry.value) {
+                groups.entry(&entry.standing).or_default().push(action);
+            }
+        }
+        groups.into_values().collect()
+    }
+
     /// The verdict over the requests of some requesters, actions and resources.
     pub(crate) fn verdict(
         &self,
@@ -304,8 +310,17 @@ impl<'a> Table<'a> {
                 2 => self.resources.get(entry.value).is_some_and(|resource| on(resource)),
                 _ => true,
             };
+            // Of values that leave the same rules standing one suffices: the first.
+            // Of values that leave the same rules standing one suffices: the first.
             let some = |(dimension, entries): (usize, &Vec<Entry>)| {
-                entries.iter().filter(|entry| keep(dimension, entry)).cloned().collect()
+                let mut seen: BTreeSet<Mask> = BTreeSet::new();
+                let mut all = Vec::new();
+                for entry in entries {
+                    if keep(dimension, entry) && seen.insert(entry.standing.clone()) {
+                        all.push(entry.clone());
+                    }
+                }
+                all
             };
             dimensions.iter().enumerate().map(some).collect()
         };
@@ -385,7 +400,8 @@ fn conditions<'a>(rules: &[Rule<'a>]) -> Result<ByKey<'a>, String> {
     let mut spelled = BTreeMap::new();
     for (index, rule) in rules.iter().enumerate() {
         for (name, keys) in &rule.statement.condition {
-            let operator: Operator = name.parse().map_err(|_| format!("`{name}` is not a condition operator"))?;
+            let operator: Operator =
+                name.parse().map_err(|_| format!("`{name}` is not a condition operator"))?;
             for (key, values) in keys {
                 let folded = folded_key(key);
                 spelled.entry(folded.clone()).or_insert_with(|| key.clone());
@@ -397,23 +413,23 @@ fn conditions<'a>(rules: &[Rule<'a>]) -> Result<ByKey<'a>, String> {
     Ok((all, spelled))
 }
 
-/// The entries of a dimension of `values` values and `rules` rules, known ones and with every unknown both ways. Of
-/// values that leave the same rules standing the first is kept.
+/// The entries of a dimension of `values` values and `rules` rules, known ones and with every unknown both ways.
 fn entries(
     values: usize,
     rules: usize,
     parts: impl Fn(usize, usize) -> Vec<Part>,
 ) -> Result<(Vec<Entry>, Vec<Entry>), TooLarge> {
-    let mut known: BTreeMap<Mask, Entry> = BTreeMap::new();
-    let mut open: BTreeMap<Mask, Entry> = BTreeMap::new();
-    let mut add = |into_open: bool, entry: Entry| {
-        let map = if into_open { &mut open } else { &mut known };
-        map.entry(entry.standing.clone()).or_insert(entry);
-    };
+    let mut known: Vec<Entry> = Vec::new();
+    let mut open: Vec<Entry> = Vec::new();
     for value in 0..values {
         let all: Vec<Vec<Part>> = (0..rules).map(|rule| parts(value, rule)).collect();
-        let unknowns: Vec<&String> =
-            all.iter().flatten().flat_map(|part| &part.unknowns).collect::<BTreeSet<_>>().into_iter().collect();
+        let unknowns: Vec<&String> = all
+            .iter()
+            .flatten()
+            .flat_map(|part| &part.unknowns)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         if unknowns.len() > UNKNOWN_LIMIT {
             return Err(TooLarge);
         }
@@ -423,7 +439,7 @@ fn entries(
                 read.insert(rule);
             }
         }
-        add(false, Entry { standing: read, value, assumed: Vec::new() });
+        known.push(Entry { standing: read, value, assumed: Vec::new() });
         for assumption in 0_u32..1 << unknowns.len() {
             let assumed: Vec<&String> = unknowns
                 .iter()
@@ -441,22 +457,14 @@ fn entries(
                 }
             }
             let named: Vec<String> = unknowns.iter().map(|what| (*what).clone()).collect();
-            add(true, Entry { standing, value, assumed: named });
+            open.push(Entry { standing, value, assumed: named });
         }
     }
-    let ordered = |map: BTreeMap<Mask, Entry>| {
-        let mut all: Vec<Entry> = map.into_values().collect();
-        all.sort_by_key(|entry| entry.value);
-        all
-    };
-    Ok((ordered(known), ordered(open)))
+    Ok((known, open))
 }
 
 fn principal_part(statement: &Statement, requester: &Requester, way: Way) -> Part {
-    let element = match &statement.principal {
-        None => return Part::known(true),
-        Some(element) => element,
-    };
+    let Some(element) = &statement.principal else { return Part::known(true) };
     let named = way == Way::Named && statement.effect == Effect::Allow;
     let reaches = |found: Match| if named { found == Match::Direct } else { found != Match::None };
     let mut unknowns = Vec::new();
@@ -535,7 +543,8 @@ fn condition_part(
     let Condition { operator, values, version, .. } = *condition;
     let certain = |values: &[String]| holds(operator, values, version, Some(there), request);
     // `${` is a variable in one version and text in the other.
-    let dated = |text: String| if text.contains("${") { format!("{text} in {}", version.as_str()) } else { text };
+    let dated =
+        |text: String| if text.contains("${") { format!("{text} in {}", version.as_str()) } else { text };
     let whole = || {
         let what = format!("what {operator} of `{key}` with {values:?} says");
         Part::unknown(dated(what), certain(values))
@@ -547,8 +556,7 @@ fn condition_part(
         return whole();
     }
     let doubtful = |value: &String| {
-        has_variable(value, version)
-            || (operator.comparison.as_str().starts_with("Arn") && is_odd_arn(value))
+        has_variable(value, version) || (operator.comparison.as_str().starts_with("Arn") && is_odd_arn(value))
     };
     if !values.iter().any(doubtful) {
         return Part::known(certain(values));
@@ -556,12 +564,8 @@ fn condition_part(
     let [there] = there else { return whole() };
     let negated = operator.comparison.is_negated();
     let (open, plain): (Vec<String>, Vec<String>) = values.iter().cloned().partition(doubtful);
-    let mut part = Part {
-        yes: certain(&plain) != negated,
-        unknowns: Vec::new(),
-        negated,
-        reading: certain(values),
-    };
+    let mut part =
+        Part { yes: certain(&plain) != negated, unknowns: Vec::new(), negated, reading: certain(values) };
     for value in open {
         let may = language(operator.comparison, &value, version).unwrap_or_else(|| Pattern::new("*"));
         if may.matches(there) {

@@ -201,8 +201,7 @@ pub(crate) fn holds(
             };
     }
     let known: Vec<Value<'_>> = values.iter().filter_map(|value| filled(value, version, request)).collect();
-    let one =
-        |there: &String| known.iter().any(|value| is(operator.comparison, value, there)) != negated;
+    let one = |there: &String| known.iter().any(|value| is(operator.comparison, value, there)) != negated;
     match operator.quantifier {
         Some(Quantifier::ForAllValues) => present.iter().all(one),
         Some(Quantifier::ForAnyValue) => present.iter().any(one),
@@ -218,7 +217,9 @@ fn is(comparison: Comparison, value: &Value<'_>, there: &str) -> bool {
     let text = value.text();
     match comparison {
         C::StringEquals | C::StringNotEquals | C::BinaryEquals => text == there,
-        C::StringEqualsIgnoreCase | C::StringNotEqualsIgnoreCase | C::Bool => text.eq_ignore_ascii_case(there),
+        C::StringEqualsIgnoreCase | C::StringNotEqualsIgnoreCase | C::Bool => {
+            text.eq_ignore_ascii_case(there)
+        }
         C::StringLike | C::StringNotLike => value.like(there),
         C::ArnEquals | C::ArnLike | C::ArnNotEquals | C::ArnNotLike => arn_like(value, there),
         C::IpAddress | C::NotIpAddress => address(there)
@@ -243,7 +244,7 @@ fn is(comparison: Comparison, value: &Value<'_>, there: &str) -> bool {
     }
 }
 
-fn ordered<T: PartialOrd>(comparison: Comparison, there: T, own: T) -> bool {
+fn ordered<T: PartialOrd + Copy>(comparison: Comparison, there: T, own: T) -> bool {
     use Comparison as C;
     match comparison {
         C::NumericLessThan | C::DateLessThan => there < own,
@@ -393,7 +394,8 @@ mod tests {
     fn check(operator: &str, values: &[&str], present: &[&str]) -> bool {
         let strings = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
         let who = "arn:aws:iam::111111111111:user/ann".parse().expect("a user");
-        let request = Request::new(who, "s3:GetObject", "*", [("aws:PrincipalTag/t".to_owned(), strings(&["a*"]))]);
+        let request =
+            Request::new(who, "s3:GetObject", "*", [("aws:PrincipalTag/t".to_owned(), strings(&["a*"]))]);
         let operator = operator.parse().expect("an operator");
         holds(operator, &strings(values), Version::V2012, Some(&strings(present)), &request)
     }
@@ -485,7 +487,12 @@ mod tests {
             ("StringLike", "a${*}", "a*", true),
             ("StringLike", "a${*}", "ab", false),
             ("StringEquals", "${unclosed", "${unclosed", true),
-            ("ArnLike", "arn:aws:iam::${aws:PrincipalAccount}:role/*", "arn:aws:iam::111111111111:role/r", true),
+            (
+                "ArnLike",
+                "arn:aws:iam::${aws:PrincipalAccount}:role/*",
+                "arn:aws:iam::111111111111:role/r",
+                true,
+            ),
             ("ArnLike", "arn:aws:iam::*:${aws:PrincipalTag/t}", "arn:aws:iam::1:ab", false),
         ] {
             assert_eq!(check(operator, &[value], &[present]), expected, "{operator} {value} {present}");

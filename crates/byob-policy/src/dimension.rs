@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ipnet::IpNet;
 
+use crate::actions::{Action, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
 use crate::canonical::common_partition;
 use crate::condition::{date, date_text, has_variable, holds, language, network, number, widest};
 use crate::document::{Document, Statement, Version};
-use crate::evaluate::account_of_root;
+use crate::evaluate::{Guarded, account_of_root};
 use crate::operator::{Comparison, Operator, Quantifier};
 use crate::pattern::{Class, Pattern, Token, TooLarge, representatives};
 use crate::request::{Request, Requester};
@@ -70,12 +71,15 @@ pub(crate) fn requesters(
                 match key.as_str() {
                     "aws:principalarn" => identities.extend(with_sessions(&pattern)),
                     "aws:principalaccount" => {
-                        identities.push(text("arn:*:*:*:", ":").then(&narrowed(&pattern, ":\u{1}")).then(&text(":*", "")));
+                        identities.push(
+                            text("arn:*:*:*:", ":").then(&narrowed(&pattern, ":\u{1}")).then(&text(":*", "")),
+                        );
                     }
                     "aws:username" => {
                         let name = narrowed(&pattern, "/\u{1}");
                         identities.push(text("arn:*:iam::*:user/", ":").then(&name));
-                        identities.push(text("arn:*:iam::*:user/", ":").then(&text("*/", SEPARATOR)).then(&name));
+                        identities
+                            .push(text("arn:*:iam::*:user/", ":").then(&text("*/", SEPARATOR)).then(&name));
                     }
                     "aws:principalservicename" => services.push(pattern),
                     _ => {}
@@ -124,7 +128,9 @@ fn principal_languages(value: &str) -> Vec<Pattern> {
     }
     if let Some(account) = account_of_root(value) {
         let partition = account.partition.unwrap_or("*");
-        return vec![text(&format!("arn:{partition}:*:*:"), ":").then(&text(&format!("{}:*", account.id), ""))];
+        return vec![
+            text(&format!("arn:{partition}:*:*:"), ":").then(&text(&format!("{}:*", account.id), "")),
+        ];
     }
     let mut all = with_sessions(&Pattern::new(value)).to_vec();
     if let Ok(arn) = value.parse::<Arn>() {
@@ -173,30 +179,48 @@ fn requester(text: &str) -> Option<Requester> {
     }
 }
 
-/// The actions that stand for all others.
+/// The actions that stand for all others: real ones first, then made-up names that only the patterns tell apart.
 pub(crate) fn actions<'a>(
+    guarded: Guarded,
     statements: impl Iterator<Item = &'a Statement>,
 ) -> Result<Vec<String>, TooLarge> {
     let all: Vec<Pattern> = statements
         .flat_map(|statement| statement.action.actions())
-        .map(|action| Pattern::ignoring_case(action))
+        .map(String::as_str)
+        .map(Pattern::ignoring_case)
         .collect();
-    let mut texts = representatives(&all, &[])?;
-    // Names that look like actions first.
-    texts.sort_by_key(|text| !text.contains(':'));
+    let mut real: Vec<&Action> = real_actions().iter().collect();
+    real.sort_by_key(|action| action.guarded() != Some(guarded));
+    let mut texts: Vec<String> = real.into_iter().map(|action| action.name.to_owned()).collect();
+    let made_up = representatives(&all, &[])?;
+    let (shaped, odd): (Vec<_>, Vec<_>) = made_up.into_iter().partition(|text| text.contains(':'));
+    texts.extend(shaped.into_iter().chain(odd));
     Ok(texts)
 }
 
-/// The resources that stand for all others, ARNs first.
-pub(crate) fn resources(documents: [&Document; 2]) -> Result<Vec<String>, TooLarge> {
-    let mut all = vec![Pattern::new("arn:*:*:*:*:?*")];
+/// The resources that stand for all others: buckets, objects and keys first.
+pub(crate) fn resources(documents: [&Document; 2], guarded: Guarded) -> Result<Vec<String>, TooLarge> {
+    let partition = common_partition(&documents);
+    let s3 = Pattern::literal(&format!("arn:{partition}:s3:::"));
+    let usual = match guarded {
+        Guarded::Bucket => vec![
+            s3.clone().then(&text("?*", "/")),
+            s3.then(&text("?*", "/")).then(&text("/", "")).then(&text("?*", "")),
+        ],
+        Guarded::Key => vec![
+            Pattern::literal(&format!("arn:{partition}:kms:us-east-1:"))
+                .then(&Pattern { tokens: vec![Token::one(Class::Digit); 12] })
+                .then(&Pattern::new(":key/?*")),
+        ],
+    };
+    let mut all = usual.clone();
     for document in documents {
         for resource in document.statements.iter().filter_map(|statement| statement.resource.as_ref()) {
             all.extend(resource.resources().iter().map(|value| widest(value, document.version, true)));
         }
     }
     let mut texts = representatives(&all, &[])?;
-    texts.sort_by_key(|text| text.splitn(6, ':').count() < 6);
+    texts.sort_by_key(|text| !usual.iter().any(|pattern| pattern.matches(text)));
     Ok(texts)
 }
 
@@ -349,7 +373,11 @@ fn dates(conditions: &[Condition<'_>]) -> Vec<String> {
     let mut all = vec!["x".to_owned()];
     all.extend(near.into_iter().map(date_text));
     // Beyond the years that can be written, whole seconds are all there is.
-    all.extend(cuts.iter().flat_map(|cut| [cut - 1000, *cut, cut + 1000]).map(|one| one.div_euclid(1000).to_string()));
+    all.extend(
+        cuts.iter()
+            .flat_map(|cut| [cut - 1000, *cut, cut + 1000])
+            .map(|one| one.div_euclid(1000).to_string()),
+    );
     all
 }
 
@@ -370,7 +398,8 @@ fn addresses(conditions: &[Condition<'_>]) -> Vec<String> {
             None => {}
         }
     }
-    let mut all: Vec<String> = v4.into_iter().map(|bits| std::net::Ipv4Addr::from_bits(bits).to_string()).collect();
+    let mut all: Vec<String> =
+        v4.into_iter().map(|bits| std::net::Ipv4Addr::from_bits(bits).to_string()).collect();
     all.extend(v6.into_iter().map(|bits| std::net::Ipv6Addr::from_bits(bits).to_string()));
     all.push("x".to_owned());
     all

@@ -13,7 +13,13 @@ fn policy(statements: &Value) -> Document {
     Document::from_value(&json!({"Version": "2012-10-17", "Statement": statements})).expect("a policy")
 }
 
-fn decide(document: &Document, who: &str, action: &str, identity: Identity, context: &[(&str, &str)]) -> Decision {
+fn decide(
+    document: &Document,
+    who: &str,
+    action: &str,
+    identity: Identity,
+    context: &[(&str, &str)],
+) -> Decision {
     let resource = if action.starts_with("kms:") { "*" } else { "arn:aws:s3:::b/k" };
     let context = context.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]));
     let request = Request::new(who.parse().expect(who), action, resource, context);
@@ -38,7 +44,8 @@ fn another_account_needs_both_sides() {
     }
     let document = allow(&json!({"AWS": "222222222222"}));
     assert!(decide(&document, "222222222222", "s3:GetObject", Identity::Nothing, &[]).is_allowed());
-    let other = decide(&document, "arn:aws:iam::333333333333:root", "s3:GetObject", Identity::Everything, &[]);
+    let other =
+        decide(&document, "arn:aws:iam::333333333333:root", "s3:GetObject", Identity::Everything, &[]);
     assert_eq!(other.reason, Reason::NoStatement);
     let partition = "arn:aws-cn:iam::222222222222:role/r";
     let document = allow(&json!({"AWS": "arn:aws:iam::222222222222:root"}));
@@ -92,10 +99,7 @@ fn a_deny_wins_over_everything() {
         {"Effect": "Deny", "Action": "s3:Delete*", "Resource": "*"},
     ]))]);
     assert!(decide(&document, ROLE, "s3:GetObject", identity.clone(), &[]).is_allowed());
-    assert_eq!(
-        decide(&document, ROLE, "s3:DeleteObject", identity, &[]).reason,
-        Reason::DeniedByIdentity
-    );
+    assert_eq!(decide(&document, ROLE, "s3:DeleteObject", identity, &[]).reason, Reason::DeniedByIdentity);
 }
 
 #[test]
@@ -108,8 +112,7 @@ fn one_public_statement_cuts_off_other_accounts() {
         Circumstances::new(Guarded::Bucket, Some(OWNER.parse().expect("an id")), Identity::Everything);
     circumstances.restrict_public_buckets = true;
     let of = |document: &Document, who: &str| {
-        let request =
-            Request::new(who.parse().expect(who), "s3:GetObject", "arn:aws:s3:::b/k", []);
+        let request = Request::new(who.parse().expect(who), "s3:GetObject", "arn:aws:s3:::b/k", []);
         evaluate(document, &request, &circumstances)
     };
     assert_eq!((of(&document, ROLE).reason, of(&document, ROLE).deciding), (Reason::CutOffAsPublic, vec![1]));

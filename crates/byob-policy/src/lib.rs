@@ -9,6 +9,7 @@
 //!
 //! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
 
+mod actions;
 pub mod arn;
 mod canonical;
 mod compare;
@@ -25,7 +26,9 @@ mod publicity;
 mod request;
 mod search;
 mod text;
+mod words;
 
+pub use actions::{Action, Level, ResourceClass, actions_matching, real_actions};
 pub use arn::{AccountId, Arn, Partition};
 pub use compare::{Owner, Verdict, Witness, compare};
 pub use document::{
@@ -37,3 +40,4 @@ pub use evaluate::{Circumstances, Decision, Guarded, Identity, Outcome, Reason, 
 pub use operator::Operator;
 pub use publicity::{Publicity, is_public};
 pub use request::{Request, Requester, UnknownRequester};
+pub use words::{Change, Proof, changes, conditions_in_words, is_unique_id, principal_in_words};

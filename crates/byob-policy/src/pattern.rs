@@ -406,7 +406,9 @@ mod tests {
         assert_eq!(outside(&patterns(&["*?*"]), &patterns(&["?*"])), Ok(None));
         assert_eq!(outside(&patterns(&["*"]), &patterns(&["?*"])), Ok(Some(String::new())));
         assert_eq!(outside(&[], &patterns(&["x"])), Ok(None));
-        assert!(outside(&[Pattern::ignoring_case("s3:GET*")], &[Pattern::ignoring_case("S3:get*")]) == Ok(None));
+        assert!(
+            outside(&[Pattern::ignoring_case("s3:GET*")], &[Pattern::ignoring_case("S3:get*")]) == Ok(None)
+        );
     }
 
     #[test]

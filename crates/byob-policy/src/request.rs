@@ -299,10 +299,7 @@ mod tests {
         assert_eq!(facts(session, "aws:principalarn").as_deref(), Some("arn:aws:iam::111111111111:role/r"));
         assert_eq!(facts(session, "aws:principalaccount").as_deref(), Some("111111111111"));
         assert_eq!(facts(session, "aws:username"), None);
-        assert_eq!(
-            facts("arn:aws:iam::111111111111:user/p/ann", "aws:username").as_deref(),
-            Some("ann")
-        );
+        assert_eq!(facts("arn:aws:iam::111111111111:user/p/ann", "aws:username").as_deref(), Some("ann"));
         assert_eq!(facts("anonymous", "aws:principalarn"), None);
         assert_eq!(facts("a.amazonaws.com", "aws:principalisawsservice").as_deref(), Some("true"));
     }

@@ -107,8 +107,14 @@ fn conditions() -> impl Strategy<Value = Conditions> {
             &["10.0.0.0/8", "10.1.0.0/16", "192.0.2.1", "0.0.0.0/0", "2001:db8::/32"]
         ),
         one(
-            &["StringEquals", "StringNotEquals", "StringEqualsIfExists", "StringNotEqualsIfExists", "StringLike",
-              "StringNotLike"],
+            &[
+                "StringEquals",
+                "StringNotEquals",
+                "StringEqualsIfExists",
+                "StringNotEqualsIfExists",
+                "StringLike",
+                "StringNotLike"
+            ],
             &["aws:SourceVpce", "aws:ResourceTag/Team"],
             &["vpce-1", "vpce-2", "vpce-*", "b", "?"]
         ),
@@ -120,8 +126,13 @@ fn conditions() -> impl Strategy<Value = Conditions> {
         ),
         one(&["DateLessThan", "DateGreaterThan"], &["x:d"], &["2026-01-01T00:00:00Z", "2025-06-30"]),
         one(
-            &["ForAllValues:StringEquals", "ForAnyValue:StringEquals", "ForAnyValue:StringLike",
-              "ForAllValues:StringNotEquals", "StringEquals"],
+            &[
+                "ForAllValues:StringEquals",
+                "ForAnyValue:StringEquals",
+                "ForAnyValue:StringLike",
+                "ForAllValues:StringNotEquals",
+                "StringEquals"
+            ],
             &["aws:TagKeys"],
             &["a", "b", "*", "c"]
         ),
@@ -130,8 +141,16 @@ fn conditions() -> impl Strategy<Value = Conditions> {
             &["aws:PrincipalArn"],
             &["arn:aws:iam::111111111111:role/*", "arn:aws:iam::*:role/r", "arn:aws:iam::111111111111:root"]
         ),
-        one(&["StringEquals", "StringNotEquals", "StringLike"], &["aws:PrincipalAccount"], &[OWN, "2*", "222222222222"]),
-        one(&["StringEquals"], &["aws:PrincipalType", "aws:username"], &["User", "AssumedRole", "b", "Account"]),
+        one(
+            &["StringEquals", "StringNotEquals", "StringLike"],
+            &["aws:PrincipalAccount"],
+            &[OWN, "2*", "222222222222"]
+        ),
+        one(
+            &["StringEquals"],
+            &["aws:PrincipalType", "aws:username"],
+            &["User", "AssumedRole", "b", "Account"]
+        ),
     ];
     vec(any, 0..3).prop_map(|all| {
         let mut conditions = Conditions::new();
@@ -172,7 +191,11 @@ fn plain_statements() -> impl Strategy<Value = Statement> {
             effect,
             principal: Some(PrincipalElement::Is(principals)),
             action: if not_action { ActionElement::Not(actions) } else { ActionElement::Is(actions) },
-            resource: Some(if not_resource { ResourceElement::Not(resources) } else { ResourceElement::Is(resources) }),
+            resource: Some(if not_resource {
+                ResourceElement::Not(resources)
+            } else {
+                ResourceElement::Is(resources)
+            }),
             condition,
         },
     )
@@ -180,21 +203,23 @@ fn plain_statements() -> impl Strategy<Value = Statement> {
 
 /// Pairs that nearly agree: that is where a comparison could go wrong.
 fn pairs() -> impl Strategy<Value = (Document, Document)> {
-    (vec(plain_statements(), 0..4), vec(plain_statements(), 0..3), any::<u8>()).prop_map(|(base, more, how)| {
-        let mut new = base.clone();
-        for (at, statement) in more.into_iter().enumerate() {
-            match (how >> (2 * at)) & 3 {
-                0 if at < new.len() => new[at].condition = statement.condition,
-                1 if at < new.len() => new[at].action = statement.action,
-                2 if !new.is_empty() => {
-                    new.remove(at % new.len());
+    (vec(plain_statements(), 0..4), vec(plain_statements(), 0..3), any::<u8>()).prop_map(
+        |(base, more, how)| {
+            let mut new = base.clone();
+            for (at, statement) in more.into_iter().enumerate() {
+                match (how >> (2 * at)) & 3 {
+                    0 if at < new.len() => new[at].condition = statement.condition,
+                    1 if at < new.len() => new[at].action = statement.action,
+                    2 if !new.is_empty() => {
+                        new.remove(at % new.len());
+                    }
+                    _ => new.push(statement),
                 }
-                _ => new.push(statement),
             }
-        }
-        let (old, new) = (Document::new(base), Document::new(new));
-        if how & 128 == 0 { (old, new) } else { (new, old) }
-    })
+            let (old, new) = (Document::new(base), Document::new(new));
+            if how & 128 == 0 { (old, new) } else { (new, old) }
+        },
+    )
 }
 
 #[derive(Default, Debug)]
@@ -229,7 +254,11 @@ fn against_the_world(strategy: &impl Strategy<Value = (Document, Document)>, cas
                             prop_assert!(
                                 !after || evaluate(&old, request, &under).is_allowed(),
                                 "seed {}: {} under {:?}\nold {}\nnew {}",
-                                seed, request, under, old.to_json(), new.to_json()
+                                seed,
+                                request,
+                                under,
+                                old.to_json(),
+                                new.to_json()
                             );
                         }
                     }
@@ -316,10 +345,17 @@ fn what_is_known_to_be_narrower_is_proved() {
     let role = r#"{"AWS": "arn:aws:iam::222222222222:role/r"}"#;
     let none = "{}";
     for (old, new) in [
-        (statement(role, r#""s3:Get*""#, none), statement(role, r#"["s3:GetObject", "s3:GetObjectAcl"]"#, none)),
+        (
+            statement(role, r#""s3:Get*""#, none),
+            statement(role, r#"["s3:GetObject", "s3:GetObjectAcl"]"#, none),
+        ),
         (statement(r#""*""#, r#""s3:*""#, none), statement(role, r#""s3:Put*""#, none)),
         (
-            statement(role, r#""s3:*""#, r#"{"IpAddress": {"aws:SourceIp": ["10.0.0.0/9", "10.128.0.0/9"]}}"#),
+            statement(
+                role,
+                r#""s3:*""#,
+                r#"{"IpAddress": {"aws:SourceIp": ["10.0.0.0/9", "10.128.0.0/9"]}}"#,
+            ),
             statement(role, r#""s3:*""#, r#"{"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}"#),
         ),
         (
@@ -331,7 +367,11 @@ fn what_is_known_to_be_narrower_is_proved() {
             statement(role, r#""s3:*""#, none),
         ),
         (
-            statement(r#""*""#, r#""s3:*""#, r#"{"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/*"}}"#),
+            statement(
+                r#""*""#,
+                r#""s3:*""#,
+                r#"{"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/*"}}"#,
+            ),
             statement(role, r#""s3:*""#, none),
         ),
         (

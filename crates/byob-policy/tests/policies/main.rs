@@ -2,6 +2,7 @@
 
 mod access;
 mod comparison;
+mod cost;
 mod equality;
 mod generated;
 mod spelling;
