@@ -73,6 +73,9 @@ pub struct Witness {
 pub fn compare(old: &Document, new: &Document, owner: &Owner) -> Verdict {
     // AWS puts the root ARN of the bucket's own partition for a bare account id.
     let partition = common_partition(&[old, new]);
+    if old.equals_in(new, partition) {
+        return Verdict::Within;
+    }
     let (full_old, full_new) = (with_root_arns(old, partition), with_root_arns(new, partition));
     let verdict = match Table::new(&full_old, &full_new, owner) {
         Ok(table) => table.verdict(|_| true, |_| true, |_| true),

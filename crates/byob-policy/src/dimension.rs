@@ -155,7 +155,7 @@ fn every_identity(partition: Partition) -> Vec<Pattern> {
         let mut pattern = Pattern::literal(&format!("arn:{partition}:{service}::"));
         pattern.tokens.extend([Token::one(Class::Digit); 12]);
         pattern.tokens.push(Token::one(Class::Just(':')));
-        rest.iter().fold(pattern, |pattern, part| pattern.then(part))
+        rest.iter().fold(pattern, Pattern::then)
     };
     let name = text("?*", "/\u{1}");
     vec![

@@ -1,11 +1,15 @@
-//! The IAM policy language: what a policy document says, when two of them mean the same, and whether S3 calls one
-//! public.
+//! The IAM policy language: what a policy document says, when two of them mean the same, what becomes of a request, who
+//! gains access from one document to the next, and whether S3 calls one public.
 //!
 //! Rooms: [`document`] holds the typed document and nothing that judges it; `json` and `grammar` read text into it,
 //! `text` writes it back; `canonical` is the one form that every spelling of a document shares, and equality of
 //! meaning; [`operator`] knows the condition operators; [`arn`] knows ARNs, accounts and partitions; `publicity` is
-//! S3's definition of "public". Evaluation of one request, comparison of two documents, and the words for what
-//! changed get rooms of their own beside these, over the same [`Document`].
+//! S3's definition of "public".
+//!
+//! `request` is one request, `condition` what conditions say to it, `evaluate` what becomes of it. [`pattern`] decides
+//! patterns as languages; `dimension` finds the values of a request that stand for all others, `search` looks through
+//! their combinations, and `compare` puts them together into a verdict on two documents. `actions` is the table of real
+//! actions, and `words` says who gains and loses which.
 //!
 //! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
 

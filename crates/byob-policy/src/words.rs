@@ -130,7 +130,9 @@ fn one_direction(
     class: ResourceClass,
     gained: bool,
 ) -> Vec<Change> {
-    let mut found: BTreeMap<(Proof, Vec<String>, Vec<String>), Vec<&'static str>> = BTreeMap::new();
+    /// How sure, what must hold, what was lifted.
+    type Told = (Proof, Vec<String>, Vec<String>);
+    let mut found: BTreeMap<Told, Vec<&'static str>> = BTreeMap::new();
     for group in table.action_groups() {
         let named: Vec<&'static str> = real_actions()
             .iter()
