@@ -93,6 +93,8 @@ pub(crate) fn requesters(
     all.extend(representatives(&services, &[])?.into_iter().map(Requester::Service));
     all.extend(others.into_iter().map(|(kind, value)| Requester::Other { kind, value }));
     all.push(Requester::Anonymous);
+    // Somebody of a type that no document knows.
+    all.push(Requester::Other { kind: "x".to_owned(), value: "x".to_owned() });
     Ok(all)
 }
 
@@ -311,7 +313,10 @@ pub(crate) fn values(
             singles.push("x".to_owned());
         }
     }
-    let several = SETS.contains(&key) || conditions.iter().any(|one| one.operator.quantifier.is_some());
+    // Of keys of other services it is not known here how many values they have.
+    let strange = !["aws:", "s3:", "kms:"].iter().any(|service| key.starts_with(service));
+    let several =
+        strange || SETS.contains(&key) || conditions.iter().any(|one| one.operator.quantifier.is_some());
     let mut all = vec![Vec::new()];
     all.extend(if several {
         sets(&singles, conditions, anyone)?

@@ -3,7 +3,7 @@
 
 use byob_policy::{
     ActionElement, Circumstances, Conditions, Document, Effect, Guarded, Identity, Owner, PrincipalElement,
-    Principals, Request, Requester, ResourceElement, Statement, Verdict, Version, compare, evaluate,
+    Principals, Request, Requester, ResourceElement, Statement, Verdict, Version, changes, compare, evaluate,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -55,6 +55,7 @@ fn world() -> Vec<Request> {
         "arn:aws:iam::222222222222:role/r",
         "logging.s3.amazonaws.com",
         "CW:111111111111",
+        "Unheard:of",
     ] {
         for action in ["s3:GetObject", "s3:PutObject", "s3:GetObjectAcl", "kms:Decrypt"] {
             for resource in ["arn:aws:s3:::b", "arn:aws:s3:::B", "arn:aws:s3:::b/b", "arn:aws:s3:::b/a/c"] {
@@ -82,6 +83,7 @@ fn contexts() -> Vec<Context> {
         vec![("aws:SourceVpce", vec!["vpce-2"]), ("aws:TagKeys", vec!["a", "b"]), ("x:n", vec!["7.5"])],
         vec![("aws:TagKeys", vec!["a"]), ("aws:ResourceTag/Team", vec!["b"]), ("x:d", vec!["2026-01-01"])],
         vec![("aws:ResourceTag/Team", vec!["True"]), ("aws:ResourceTag/team", vec!["B"])],
+        vec![("x:n", vec!["4", "12"]), ("aws:TagKeys", vec!["a", "b", "c"])],
         vec![("aws:TagKeys", vec!["c"]), ("aws:SourceIp", vec!["2001:db8::1"]), ("x:d", vec!["2025-12-31"])],
     ]
 }
@@ -281,21 +283,21 @@ fn against_the_world(strategy: &impl Strategy<Value = (Document, Document)>, cas
 
 #[test]
 fn no_within_is_refuted_and_every_witness_holds() {
-    let count = against_the_world(&pairs(), 300);
+    let count = against_the_world(&pairs(), 150);
     println!("{count:?}");
-    assert!(count.within > 100 && count.beyond > 50, "{count:?}");
+    assert!(count.within > 50 && count.beyond > 25, "{count:?}");
     assert!(count.cannot_tell * 50 < count.within + count.beyond, "{count:?}");
 }
 
 #[test]
 fn variables_and_not_principal_never_make_a_wrong_within() {
-    let count = against_the_world(&(generated::documents(), generated::documents()), 300);
+    let count = against_the_world(&(generated::documents(), generated::documents()), 150);
     println!("{count:?}");
-    assert!(count.within > 20 && count.beyond > 20, "{count:?}");
+    assert!(count.within > 10 && count.beyond > 10, "{count:?}");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn a_document_is_within_itself_and_its_canonical_form(document in generated::documents()) {
@@ -305,6 +307,18 @@ proptest! {
                 let verdict = compare(old, new, &owner);
                 prop_assert!(!matches!(verdict, Verdict::Beyond(_)), "{:?}", verdict);
             }
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_where_both_directions_are_within((old, new) in pairs()) {
+        for owner in owners() {
+            let within = |a: &Document, b: &Document| compare(a, b, &owner) == Verdict::Within;
+            let told = changes(&old, &new, &owner);
+            let gains = told.iter().any(|one| !one.gained.is_empty());
+            let losses = told.iter().any(|one| !one.lost.is_empty());
+            prop_assert!(!(gains && within(&old, &new)), "{:?}", told);
+            prop_assert!(!(losses && within(&new, &old)), "{:?}", told);
         }
     }
 
