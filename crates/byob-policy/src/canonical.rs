@@ -63,14 +63,31 @@ fn arranged(document: &Document, partition: Option<Partition>, case: Case) -> Do
     Document { version, id: name(document.id.as_deref()), statements }
 }
 
-/// The one partition that the ARNs of principals and resources name; the commercial one if they name none or several.
+/// The document with account ids as the root ARNs that they stand for, all else as it is.
+pub(crate) fn with_root_arns(document: &Document, partition: Partition) -> Document {
+    let mut document = document.clone();
+    for element in document.statements.iter_mut().filter_map(|statement| statement.principal.as_mut()) {
+        *element = match element {
+            PrincipalElement::Is(who) if who.is_anyone() => continue,
+            PrincipalElement::Is(who) => PrincipalElement::Is(principals(who, partition)),
+            PrincipalElement::Not(who) => PrincipalElement::Not(principals(who, partition)),
+        };
+    }
+    document
+}
+
 fn named_partition(document: &Document) -> Partition {
+    common_partition(&[document])
+}
+
+/// The one partition that the ARNs of principals and resources name; the commercial one if they name none or several.
+pub(crate) fn common_partition(documents: &[&Document]) -> Partition {
     let mut named = BTreeSet::new();
     let mut see = |text: &str| {
         let partition = text.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
         named.extend(partition.and_then(|partition| partition.parse::<Partition>().ok()));
     };
-    for statement in &document.statements {
+    for statement in documents.iter().flat_map(|document| &document.statements) {
         if let Some(principal) = &statement.principal {
             principal.principals().0.values().flatten().for_each(|text| see(text));
         }

@@ -1,29 +1,47 @@
-//! The IAM policy language: what a policy document says, when two of them mean the same, and whether S3 calls one
-//! public.
+//! The IAM policy language: what a policy document says, when two of them mean the same, what becomes of a request, who
+//! gains access from one document to the next, and whether S3 calls one public.
 //!
 //! Rooms: [`document`] holds the typed document and nothing that judges it; `json` and `grammar` read text into it,
 //! `text` writes it back; `canonical` is the one form that every spelling of a document shares, and equality of
 //! meaning; [`operator`] knows the condition operators; [`arn`] knows ARNs, accounts and partitions; `publicity` is
-//! S3's definition of "public". Evaluation of one request, comparison of two documents, and the words for what
-//! changed get rooms of their own beside these, over the same [`Document`].
+//! S3's definition of "public".
+//!
+//! `request` is one request, `condition` what conditions say to it, `evaluate` what becomes of it. [`pattern`] decides
+//! patterns as languages; `dimension` finds the values of a request that stand for all others, `search` looks through
+//! their combinations, and `compare` puts them together into a verdict on two documents. `actions` is the table of real
+//! actions, and `words` says who gains and loses which.
 //!
 //! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
 
+mod actions;
 pub mod arn;
 mod canonical;
+mod compare;
+mod condition;
+mod dimension;
 pub mod document;
 mod error;
+mod evaluate;
 mod grammar;
 mod json;
 pub mod operator;
+pub mod pattern;
 mod publicity;
+mod request;
+mod search;
 mod text;
+mod words;
 
+pub use actions::{Action, Level, ResourceClass, actions_matching, real_actions};
 pub use arn::{AccountId, Arn, Partition};
+pub use compare::{Owner, Verdict, Witness, compare};
 pub use document::{
     ActionElement, BUCKET_POLICY_LIMIT, Conditions, Document, Effect, KEY_POLICY_LIMIT, PrincipalElement,
     Principals, ResourceElement, Statement, Version,
 };
 pub use error::{ParseError, Place, Problem};
+pub use evaluate::{Circumstances, Decision, Guarded, Identity, Outcome, Reason, evaluate};
 pub use operator::Operator;
 pub use publicity::{Publicity, is_public};
+pub use request::{Request, Requester, UnknownRequester};
+pub use words::{Change, Proof, changes, conditions_in_words, is_unique_id, principal_in_words};

@@ -220,7 +220,7 @@ fn networks(key: &str, values: &[String]) -> Narrowing {
 }
 
 /// An address or a range; an IPv4 range written in IPv6 is an IPv4 range.
-fn network(value: &str) -> Option<IpNet> {
+pub(crate) fn network(value: &str) -> Option<IpNet> {
     let network: IpNet =
         value.parse().or_else(|_| value.parse().map(|address: std::net::IpAddr| address.into())).ok()?;
     Some(match network {

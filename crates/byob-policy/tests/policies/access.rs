@@ -14,6 +14,13 @@ pub(crate) struct Request {
     team: Option<&'static str>,
 }
 
+impl Request {
+    /// Sessions are not matched by their role here.
+    pub(crate) fn is_session(&self) -> bool {
+        self.principal.contains(":assumed-role/")
+    }
+}
+
 /// Every request of a small closed world.
 pub(crate) fn requests() -> Vec<Request> {
     let mut all = Vec::new();

@@ -1,0 +1,286 @@
+//! What a change of a policy means, in words: which principal gains and loses which actions on the bucket, its objects or
+//! the key, under which conditions. The judgement is the comparison's; here it is asked once for each principal that a
+//! document names, each class of resources, and each group of actions, and told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::actions::{ResourceClass, real_actions};
+use crate::arn::{AccountId, Arn, Partition};
+use crate::canonical::{common_partition, with_root_arns};
+use crate::compare::{Owner, Table, Verdict};
+use crate::document::{Conditions, Document};
+use crate::evaluate::{Guarded, Match, one_principal};
+use crate::operator::{Comparison, Operator, Quantifier};
+use crate::request::Requester;
+
+/// How sure a change is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proof {
+    /// A request shows it.
+    Witness,
+    /// It may be so.
+    CannotTell,
+}
+
+/// What one principal gains and loses on one class of resources.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// The principal as the documents name it, account ids as root ARNs; `*`: whoever they do not name otherwise.
+    pub principal: String,
+    /// On what.
+    pub class: ResourceClass,
+    /// The actions gained, by name.
+    pub gained: Vec<&'static str>,
+    /// The actions lost, by name.
+    pub lost: Vec<&'static str>,
+    /// What must hold (for gained: now; for lost: before), in words, sorted.
+    pub conditions: Vec<String>,
+    /// For gained: what a Deny of the old document refused and the new one does not, in words, sorted.
+    pub lifted: Vec<String>,
+    /// How sure it is.
+    pub proof: Proof,
+}
+
+/// Who gains and loses what from `old` to `new`. Only real actions are told (the comparison itself knows no table: it
+/// may say "beyond" for actions that AWS has yet to add). Empty exactly when, as far as real actions go, both
+/// directions are proved "within"; with a document that cannot be compared, one change with
+/// [`Proof::CannotTell`] for `*`.
+pub fn changes(old: &Document, new: &Document, owner: &Owner) -> Vec<Change> {
+    let partition = common_partition(&[old, new]);
+    let (old, new) = (with_root_arns(old, partition), with_root_arns(new, partition));
+    let mut all = Vec::new();
+    let (Ok(gains), Ok(losses)) = (Table::new(&old, &new, owner), Table::new(&new, &old, owner)) else {
+        return undecided(owner);
+    };
+    let subjects = subjects(&[&old, &new], owner, partition);
+    let classes: &[ResourceClass] = match owner.guarded {
+        Guarded::Bucket => &[ResourceClass::Bucket, ResourceClass::Objects],
+        Guarded::Key => &[ResourceClass::Key],
+    };
+    for subject in &subjects {
+        for class in classes {
+            for (table, gained) in [(&gains, true), (&losses, false)] {
+                let (after, before) = if gained { (&new, &old) } else { (&old, &new) };
+                all.extend(one_direction(table, (after, before), subject, &subjects, *class, gained));
+            }
+        }
+    }
+    all
+}
+
+fn undecided(owner: &Owner) -> Vec<Change> {
+    let class = match owner.guarded {
+        Guarded::Bucket => ResourceClass::Bucket,
+        Guarded::Key => ResourceClass::Key,
+    };
+    vec![Change {
+        principal: "*".to_owned(),
+        class,
+        gained: Vec::new(),
+        lost: Vec::new(),
+        conditions: Vec::new(),
+        lifted: Vec::new(),
+        proof: Proof::CannotTell,
+    }]
+}
+
+/// A principal of a document: its type and value.
+type Subject = (String, String);
+
+fn subjects(documents: &[&Document], owner: &Owner, partition: Partition) -> BTreeSet<Subject> {
+    let mut all = BTreeSet::from([("*".to_owned(), "*".to_owned())]);
+    all.extend(owner.account.iter().map(|id| ("AWS".to_owned(), id.root_arn(partition).to_string())));
+    let elements = documents
+        .iter()
+        .flat_map(|document| &document.statements)
+        .filter_map(|statement| statement.principal.as_ref());
+    for (kind, values) in elements.flat_map(|element| &element.principals().0) {
+        all.extend(values.iter().filter(|value| *value != "*").map(|value| (kind.clone(), value.clone())));
+    }
+    all
+}
+
+/// Whether a requester is told under this subject: the one that names it most closely.
+fn is_of(subject: &Subject, subjects: &BTreeSet<Subject>, requester: &Requester) -> bool {
+    let close = |one: &Subject| match one_principal(&one.0, &one.1, requester) {
+        Match::None => 0,
+        _ if one.1 == "*" => 1,
+        Match::Account => 2,
+        Match::Direct => 3,
+    };
+    let own = close(subject);
+    own > 0 && subjects.iter().all(|other| close(other) <= own)
+}
+
+fn is_in(class: ResourceClass, resource: &str) -> bool {
+    let object = resource.splitn(6, ':').nth(5).is_some_and(|name| name.contains('/'));
+    match class {
+        ResourceClass::Bucket => !object,
+        ResourceClass::Objects => object,
+        ResourceClass::Key => true,
+    }
+}
+
+/// What the subject may after and not before.
+fn one_direction(
+    table: &Table<'_>,
+    (after, before): (&Document, &Document),
+    subject: &Subject,
+    subjects: &BTreeSet<Subject>,
+    class: ResourceClass,
+    gained: bool,
+) -> Vec<Change> {
+    /// How sure, what must hold, what was lifted.
+    type Told = (Proof, Vec<String>, Vec<String>);
+    let mut found: BTreeMap<Told, Vec<&'static str>> = BTreeMap::new();
+    for group in table.action_groups() {
+        let named: Vec<&'static str> = real_actions()
+            .iter()
+            .filter(|action| action.classes.contains(&class) && group.contains(&action.name))
+            .map(|action| action.name)
+            .collect();
+        let Some(first) = named.first() else { continue };
+        let verdict = table.verdict(
+            |requester| is_of(subject, subjects, requester),
+            |action| action == *first,
+            |resource| is_in(class, resource),
+        );
+        let key = match verdict {
+            Verdict::Within => continue,
+            Verdict::CannotTell { .. } => (Proof::CannotTell, Vec::new(), Vec::new()),
+            Verdict::Beyond(witness) => {
+                (Proof::Witness, said(after, &witness.allowed_by), said(before, &witness.denied_by))
+            }
+        };
+        found.entry(key).or_default().extend(named);
+    }
+    found
+        .into_iter()
+        .map(|((proof, conditions, lifted), mut actions)| {
+            actions.sort_unstable();
+            let (gained, lost) = if gained { (actions, Vec::new()) } else { (Vec::new(), actions) };
+            Change { principal: subject.1.clone(), class, gained, lost, conditions, lifted, proof }
+        })
+        .collect()
+}
+
+/// The conditions of these statements, in words.
+fn said(document: &Document, statements: &[usize]) -> Vec<String> {
+    let all = statements.iter().filter_map(|index| document.statements.get(*index));
+    let said: BTreeSet<String> =
+        all.flat_map(|statement| conditions_in_words(&statement.condition)).collect();
+    said.into_iter().collect()
+}
+
+/// Each condition of a statement in words, such as "only over TLS" or "only from VPC endpoint vpce-1". They hold
+/// together.
+pub fn conditions_in_words(conditions: &Conditions) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, keys) in conditions {
+        for (key, values) in keys {
+            all.push(match name.parse() {
+                Ok(operator) => condition_in_words(operator, key, values),
+                Err(_) => format!("{name} of {key}: {}", values.join(" or ")),
+            });
+        }
+    }
+    all
+}
+
+fn condition_in_words(operator: Operator, key: &str, values: &[String]) -> String {
+    use Comparison as C;
+    let list = values.join(" or ");
+    let folded = key.to_ascii_lowercase();
+    let negated = operator.comparison.is_negated();
+    let only = if negated { "not" } else { "only" };
+    let absent = if operator.if_exists { format!(", or without {key}") } else { String::new() };
+    if operator.quantifier.is_none() {
+        let truth = operator.comparison == C::Bool && values.len() == 1;
+        let equal = matches!(
+            operator.comparison,
+            C::StringEquals | C::StringNotEquals | C::StringLike | C::StringNotLike
+        );
+        let address = matches!(operator.comparison, C::IpAddress | C::NotIpAddress);
+        let arn = matches!(operator.comparison, C::ArnEquals | C::ArnLike | C::ArnNotEquals | C::ArnNotLike);
+        match folded.as_str() {
+            "aws:securetransport" if truth => {
+                let how =
+                    if list.eq_ignore_ascii_case("true") { "only over TLS" } else { "only without TLS" };
+                return format!("{how}{absent}");
+            }
+            "aws:sourceip" if address => return format!("{only} from {list}{absent}"),
+            "aws:sourcevpce" if equal => return format!("{only} from VPC endpoint {list}{absent}"),
+            "aws:sourcevpc" if equal => return format!("{only} from VPC {list}{absent}"),
+            "aws:principalorgid" if equal => return format!("{only} from organization {list}{absent}"),
+            "aws:principalaccount" | "aws:sourceaccount" if equal => {
+                return format!("{only} for account {list}{absent}");
+            }
+            "aws:principalarn" if equal || arn => return format!("{only} for {list}{absent}"),
+            "s3:prefix" if equal => return format!("{only} for names that start like {list}{absent}"),
+            _ => {}
+        }
+    }
+    let some = match operator.quantifier {
+        None => "",
+        Some(Quantifier::ForAllValues) => "every ",
+        Some(Quantifier::ForAnyValue) => "some ",
+    };
+    let is = match operator.comparison {
+        C::Null => {
+            let present = values.iter().any(|value| value.eq_ignore_ascii_case("false"));
+            return format!("only {} {key}", if present { "with" } else { "without" });
+        }
+        C::NumericLessThan | C::DateLessThan => "is less than",
+        C::NumericLessThanEquals | C::DateLessThanEquals => "is at most",
+        C::NumericGreaterThan | C::DateGreaterThan => "is more than",
+        C::NumericGreaterThanEquals | C::DateGreaterThanEquals => "is at least",
+        C::StringLike | C::ArnLike | C::ArnEquals => "is like",
+        C::StringNotLike | C::ArnNotLike | C::ArnNotEquals => "is not like",
+        C::IpAddress => "is in",
+        C::NotIpAddress => "is not in",
+        _ if negated => "is not",
+        _ => "is",
+    };
+    format!("only if {some}{key} {is} {list}{absent}")
+}
+
+/// A principal by a name that a reviewer knows, such as "W&B Dedicated Cloud (830241207209)", "this account" or
+/// "anyone"; else as it is written. `own` is the account whose bucket or key it is.
+///
+/// Source of W&B's principals: W&B documentation, "Bring your own bucket".
+pub fn principal_in_words(principal: &str, own: Option<&AccountId>) -> String {
+    if principal == "*" {
+        return "anyone".to_owned();
+    }
+    let whole = principal.parse::<AccountId>().ok();
+    let arn = principal.parse::<Arn>().ok();
+    let root = whole.or_else(|| arn.as_ref().filter(|arn| arn.is_account_root()).and_then(Arn::account_id));
+    match (root, arn) {
+        (Some(account), _) if Some(&account) == own => "this account".to_owned(),
+        (Some(account), _) if account.as_str() == "830241207209" => {
+            "W&B Dedicated Cloud (830241207209)".to_owned()
+        }
+        (Some(account), _) => format!("account {account}"),
+        (None, Some(arn)) if arn.account == "725579432336" && arn.resource == "role/WandbIntegration" => {
+            "W&B Multi-tenant Cloud (725579432336, role WandbIntegration)".to_owned()
+        }
+        (None, Some(arn)) if arn.account == "830241207209" => {
+            format!("W&B Dedicated Cloud (830241207209, {})", arn.resource)
+        }
+        _ if is_unique_id(principal) => {
+            format!("{principal} (a deleted user or role: it grants nothing any more)")
+        }
+        _ => principal.to_owned(),
+    }
+}
+
+/// Whether a principal is the unique id that AWS puts in the place of a deleted user or role.
+pub fn is_unique_id(principal: &str) -> bool {
+    principal.len() >= 16
+        && ["AROA", "AIDA"].iter().any(|prefix| principal.starts_with(prefix))
+        && principal.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+#[cfg(test)]
+#[path = "words_tests.rs"]
+mod tests;

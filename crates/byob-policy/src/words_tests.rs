@@ -1,0 +1,117 @@
+//! What changes of W&B's policies are told as.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const WANDB: &str = "arn:aws:iam::830241207209:root";
+
+fn owner() -> Owner {
+    Owner { guarded: Guarded::Bucket, account: Some("123456789012".parse().expect("an id")) }
+}
+
+fn policy(statements: &Value) -> Document {
+    Document::from_value(&json!({"Version": "2012-10-17", "Statement": statements})).expect("a policy")
+}
+
+fn wandb(actions: &Value) -> Value {
+    json!({"Effect": "Allow", "Principal": {"AWS": WANDB}, "Action": actions,
+        "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]})
+}
+
+fn tls_only() -> Value {
+    json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}}})
+}
+
+#[test]
+fn a_new_action_is_gained_by_its_principal_and_class_alone() {
+    let old = policy(&json!([wandb(&json!(["s3:GetObject", "s3:ListBucket"])), tls_only()]));
+    let new = policy(&json!([wandb(&json!(["s3:GetObject", "s3:PutObject", "s3:ListBucket"])), tls_only()]));
+    let told = changes(&old, &new, &owner());
+    assert_eq!(told.len(), 1, "{told:?}");
+    let change = &told[0];
+    assert_eq!((change.principal.as_str(), change.class), (WANDB, ResourceClass::Objects));
+    assert_eq!((change.gained.as_slice(), change.lost.as_slice()), (&["s3:PutObject"][..], &[][..]));
+    assert_eq!(change.proof, Proof::Witness);
+    let back = changes(&new, &old, &owner());
+    assert_eq!((back.len(), back[0].lost.as_slice()), (1, &["s3:PutObject"][..]));
+}
+
+#[test]
+fn a_wildcard_is_told_as_the_actions_it_adds() {
+    let old = policy(&wandb(&json!(["s3:GetObject*", "s3:PutObject"])));
+    let new = policy(&wandb(&json!("s3:*")));
+    let told = changes(&old, &new, &owner());
+    let gained = |class| told.iter().find(|one| one.class == class).expect("a change").gained.clone();
+    assert!(gained(ResourceClass::Bucket).contains(&"s3:PutBucketPolicy"));
+    assert!(gained(ResourceClass::Objects).contains(&"s3:DeleteObject"));
+    assert!(!gained(ResourceClass::Objects).contains(&"s3:GetObject"));
+    assert!(told.iter().all(|one| one.principal == WANDB && one.lost.is_empty()));
+}
+
+#[test]
+fn a_respelled_policy_changes_nothing() {
+    let old = policy(&json!([wandb(&json!(["s3:GetObject", "s3:ListBucket"])), tls_only()]));
+    let mut again = wandb(&json!(["S3:listbucket", "s3:GetObject", "s3:getObject"]));
+    again["Principal"]["AWS"] = json!("830241207209");
+    assert_eq!(changes(&old, &policy(&json!([tls_only(), again])), &owner()), []);
+}
+
+#[test]
+fn who_may_come_without_tls_is_told() {
+    let old = policy(&json!([wandb(&json!("s3:GetObject")), tls_only()]));
+    let new = policy(&wandb(&json!("s3:GetObject")));
+    let told = changes(&old, &new, &owner());
+    let who: BTreeSet<&str> = told.iter().map(|one| one.principal.as_str()).collect();
+    assert_eq!(who, BTreeSet::from([WANDB, "arn:aws:iam::123456789012:root"]));
+    assert!(told.iter().all(|one| one.lifted == ["only without TLS"]), "{told:?}");
+}
+
+#[test]
+fn a_public_grant_is_told_as_anyones() {
+    let new = policy(&json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}));
+    let told = changes(&policy(&json!([])), &new, &owner());
+    let anyone = told.iter().find(|one| one.principal == "*").expect("a change");
+    assert_eq!(anyone.gained, ["s3:GetObject"]);
+    assert_eq!(anyone.conditions, ["only from 192.0.2.0/24"]);
+}
+
+#[test]
+fn conditions_and_principals_have_words() {
+    for (condition, words) in [
+        (json!({"Bool": {"aws:SecureTransport": "true"}}), "only over TLS"),
+        (json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}}), "only from VPC endpoint vpce-1"),
+        (
+            json!({"NotIpAddressIfExists": {"aws:SourceIp": "10.0.0.0/8"}}),
+            "not from 10.0.0.0/8, or without aws:SourceIp",
+        ),
+        (json!({"Null": {"x:y": "true"}}), "only without x:y"),
+        (json!({"NumericLessThan": {"s3:TlsVersion": 1.2}}), "only if s3:TlsVersion is less than 1.2"),
+        (
+            json!({"ForAnyValue:StringLike": {"aws:TagKeys": ["a", "b*"]}}),
+            "only if some aws:TagKeys is like a or b*",
+        ),
+    ] {
+        let mut statement = tls_only();
+        statement["Condition"] = condition;
+        assert_eq!(conditions_in_words(&policy(&statement).statements[0].condition), [words]);
+    }
+    let own: AccountId = "123456789012".parse().expect("an id");
+    for (principal, words) in [
+        ("*", "anyone"),
+        ("830241207209", "W&B Dedicated Cloud (830241207209)"),
+        (WANDB, "W&B Dedicated Cloud (830241207209)"),
+        (
+            "arn:aws:iam::725579432336:role/WandbIntegration",
+            "W&B Multi-tenant Cloud (725579432336, role WandbIntegration)",
+        ),
+        ("arn:aws:iam::123456789012:root", "this account"),
+        ("arn:aws:iam::111122223333:root", "account 111122223333"),
+        ("logging.s3.amazonaws.com", "logging.s3.amazonaws.com"),
+    ] {
+        assert_eq!(principal_in_words(principal, Some(&own)), words);
+    }
+    assert!(is_unique_id("AROAIOSFODNN7EXAMPLE") && !is_unique_id("AROA"));
+}
