@@ -2,7 +2,7 @@
 //!
 //! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
-//! a whole resource, for a policy; `header`, `group` and `plan` make a plan of them, `drift` a drift report, `progress`
+//! a whole resource, for a policy; `header`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side, `progress`
 //! the account of an apply.
 
 pub mod diagnostic;
@@ -12,6 +12,7 @@ mod group;
 mod header;
 mod layout;
 mod plan;
+mod policy;
 mod progress;
 mod statement;
 mod summary;
@@ -23,4 +24,5 @@ pub use drift::drift_text;
 pub use header::Header;
 pub use layout::Style;
 pub use plan::{counts, plan_details, plan_text};
+pub use policy::policy_diff;
 pub use progress::{Outcome, SettledView, error_text, event_line, outcome_text};

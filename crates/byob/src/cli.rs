@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Look at the record, or move what it holds to another address
     State(StateArgs),
+    /// Ask what policy files mean: the same, more access, or this one request
+    Policy(PolicyArgs),
     /// The embedded AWS by itself
     Sandbox(SandboxArgs),
 }
@@ -195,6 +197,71 @@ pub(crate) enum StateCommand {
         #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
         lock_timeout: Duration,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Whether two policies mean the same (0) or not (2); a file that is no policy is 1
+    Diff {
+        /// One policy
+        a: PathBuf,
+        /// The other
+        b: PathBuf,
+        /// How to show it
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Whether NEW gives no access that OLD does not (0), gives more, with a request that shows it (2), or that cannot
+    /// be told (3)
+    Compare {
+        /// The policy that stands
+        old: PathBuf,
+        /// The policy that is to take its place
+        new: PathBuf,
+        /// Account of the bucket or key: its own principals' access past the policy counts then too
+        #[arg(long, value_name = "ACCOUNT_ID")]
+        resource_account: Option<String>,
+        /// How to show it
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Whether a policy lets one request through (0) or not (2), and why
+    Access(AccessArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccessArgs {
+    /// The policy of the bucket or key
+    #[arg(required_unless_present = "batch")]
+    pub file: Option<PathBuf>,
+    /// Who: an ARN, an account id, `lambda.amazonaws.com`, or `anonymous`
+    #[arg(long, required_unless_present = "batch")]
+    pub principal: Option<String>,
+    /// What: `s3:GetObject`
+    #[arg(long, required_unless_present = "batch")]
+    pub action: Option<String>,
+    /// On what: an ARN
+    #[arg(long, required_unless_present = "batch")]
+    pub resource: Option<String>,
+    /// Account of the bucket or key; left out, the requester is taken to be of another one
+    #[arg(long, value_name = "ACCOUNT_ID")]
+    pub resource_account: Option<String>,
+    /// The requester's own policies allow everything
+    #[arg(long)]
+    pub identity_allows: bool,
+    /// A key of the request's context; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub context: Vec<String>,
+    /// Read requests as JSON lines from stdin ({"policy", "principal", "action", "resource", "resourceAccount",
+    /// "identityAllowsAll", "context"}) and answer each with one word: allow, deny or error
+    #[arg(long, conflicts_with_all = ["file", "principal", "action", "resource", "resource_account", "identity_allows", "context"])]
+    pub batch: bool,
 }
 
 #[derive(Debug, Args)]

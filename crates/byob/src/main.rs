@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             Command::Output(args) => commands::output::run(&global, &args).await,
             Command::Import(args) => commands::import::run(&global, &args).await,
             Command::State(args) => commands::state::run(&global, &args).await,
+            Command::Policy(args) => commands::policy::run(&global, &args),
             Command::Sandbox(args) => commands::sandbox::run(&global, &args).await,
         }
     });

@@ -5,6 +5,7 @@ pub(crate) mod drift;
 pub(crate) mod import;
 pub(crate) mod output;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod sandbox;
 pub(crate) mod state;
 pub(crate) mod validate;
