@@ -7,7 +7,8 @@ use byob_model::address::RootAddress;
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{
     Algorithm, Attributes, Cors, CorsRule, Encryption, Filter, Key, KeyRef, KeyState, Lifecycle,
-    LifecycleRule, OUR_CORS_RULE, ObjectLock, Policy, Rotation, SseC,
+    LifecycleRule, Logging, OUR_CORS_RULE, ObjectLock, Ownership, Policy, PublicAccessBlock, Rotation, SseC,
+    Versioning, VersioningStatus,
 };
 use uuid::Uuid;
 
@@ -387,4 +388,63 @@ async fn nothing_is_written_into_another_account() {
         "the credentials are of account 123456789012, and the write is meant for 999999999999"
     );
     assert!(fake.operations().is_empty());
+}
+
+#[tokio::test]
+async fn every_write_about_a_bucket_names_its_owner() {
+    let put = |attributes| Payload::Attributes(attributes);
+    let encryption = Encryption {
+        algorithm: Algorithm::Aes256,
+        kms_key: None,
+        bucket_key: false,
+        sse_c: Some(SseC::Blocked),
+    };
+    let ownership = Ownership { object_ownership: "BucketOwnerEnforced".into() };
+    let writes = [
+        (
+            "PUT publicAccessBlock",
+            Operation::PutPublicAccessBlock,
+            put(Attributes::PublicAccessBlock(PublicAccessBlock::ALL)),
+        ),
+        (
+            "PUT ownershipControls",
+            Operation::PutBucketOwnershipControls,
+            put(Attributes::Ownership(ownership)),
+        ),
+        ("PUT encryption", Operation::PutBucketEncryption, put(Attributes::Encryption(encryption))),
+        ("PUT cors", Operation::PutBucketCors, cors(true, vec![our_cors_rule()])),
+        ("DELETE cors", Operation::DeleteBucketCors, Payload::None),
+        (
+            "PUT versioning",
+            Operation::PutBucketVersioning,
+            put(Attributes::Versioning(Versioning { status: VersioningStatus::Enabled })),
+        ),
+        ("DELETE lifecycle", Operation::DeleteBucketLifecycle, Payload::None),
+        ("PUT logging", Operation::PutBucketLogging, put(Attributes::Logging(Logging::off()))),
+        (
+            "PUT object-lock",
+            Operation::PutObjectLockConfiguration,
+            put(Attributes::ObjectLock(ObjectLock { mode: None, days: None, years: None })),
+        ),
+        ("PUT policy", Operation::PutBucketPolicy, put(Attributes::Policy(Policy::empty()))),
+        ("DELETE policy", Operation::DeleteBucketPolicy, Payload::None),
+        ("DELETE", Operation::DeleteBucket, Payload::None),
+    ];
+    for (request, operation, payload) in writes {
+        let fake = Fake::new().on(request, Answer::status(200));
+        perform(&fake, on_bucket("eu-west-1", operation, payload)).await.unwrap();
+        let seen = fake.asked(request);
+        assert_eq!(seen.len(), 1, "{request}: {:?}", fake.operations());
+        let owner = seen[0].headers.get("x-amz-expected-bucket-owner").map(String::as_str);
+        assert_eq!(owner, Some(ACCOUNT), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn logging_is_turned_off_by_the_empty_document() {
+    let fake = Fake::new().on("PUT logging", Answer::status(200));
+    let off = Payload::Attributes(Attributes::Logging(Logging::off()));
+    perform(&fake, on_bucket("eu-west-1", Operation::PutBucketLogging, off)).await.unwrap();
+    let body = &fake.asked("PUT logging")[0].body;
+    assert!(body.contains("BucketLoggingStatus") && !body.contains("LoggingEnabled"), "{body}");
 }
