@@ -298,7 +298,7 @@ fn usage_errors_are_1() {
     insta::assert_snapshot!(fails_fast(&env, "aply"), @r"
     error: unrecognized subcommand 'aply'
 
-      tip: a similar subcommand exists: 'apply'
+      tip: some similar subcommands exist: 'policy', 'apply'
 
     Usage: byob [OPTIONS] <COMMAND>
 
