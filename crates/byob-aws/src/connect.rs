@@ -51,7 +51,7 @@ impl Default for Connection {
 }
 
 /// A role to assume with the credentials found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AssumeRole {
     /// Full ARN.
     pub role_arn: String,
@@ -59,6 +59,16 @@ pub struct AssumeRole {
     pub external_id: Option<String>,
     /// Shown in CloudTrail; absent: `byob`.
     pub session_name: Option<String>,
+}
+
+impl std::fmt::Debug for AssumeRole {
+    /// Without the external id: it is shared with the other side alone.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AssumeRole")
+            .field("role_arn", &self.role_arn)
+            .field("session_name", &self.session_name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Below the 3 s in which first contact must have said something.

@@ -52,7 +52,7 @@ pub struct Aws {
 }
 
 /// `assume_role = { ... }`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AssumeRole {
     /// The role's ARN.
     pub role_arn: String,
@@ -60,6 +60,16 @@ pub struct AssumeRole {
     pub external_id: Option<String>,
     /// "byob" where absent.
     pub session_name: String,
+}
+
+impl std::fmt::Debug for AssumeRole {
+    /// Without the external id: it is shared with the other side alone.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AssumeRole")
+            .field("role_arn", &self.role_arn)
+            .field("session_name", &self.session_name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which W&B it is; decides who is granted access.

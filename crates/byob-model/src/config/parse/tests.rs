@@ -386,3 +386,13 @@ proptest! {
         promises(&text)?;
     }
 }
+
+#[test]
+fn the_external_id_is_in_no_debug_output() {
+    let text = "version = 1\n[aws]\nregion = \"eu-west-1\"\n\
+                assume_role = { role_arn = \"arn:aws:iam::123456789012:role/byob\", external_id = \"planted-value\" }\n\
+                [wandb]\ndeployment = \"dedicated-cloud\"\n";
+    let file = good(text);
+    assert_eq!(file.aws.assume_role.as_ref().unwrap().external_id.as_deref(), Some("planted-value"));
+    assert!(!format!("{file:?}").contains("planted"));
+}
