@@ -146,6 +146,23 @@ pub struct CloudError {
     pub help: Vec<String>,
 }
 
+impl CloudError {
+    /// Whether AWS may have refused a policy because it does not know a principal yet: then the same policy may be taken
+    /// a moment later. What it says of actions, resources or conditions stays true however often one asks.
+    #[must_use]
+    pub fn may_be_new_principal(&self) -> bool {
+        const LASTING: [&str; 5] = [
+            "invalid action",
+            "invalid resource",
+            "invalid condition",
+            "does not apply to any resource",
+            "syntax",
+        ];
+        let message = self.message.to_ascii_lowercase();
+        self.kind == ErrorKind::MalformedPolicy && !LASTING.iter().any(|lasting| message.contains(lasting))
+    }
+}
+
 impl fmt::Display for CloudError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.operation.is_empty() {
@@ -174,3 +191,40 @@ impl fmt::Display for CloudError {
 }
 
 impl std::error::Error for CloudError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AWS's own sentences: S3's, KMS's and IAM's.
+    #[test]
+    fn only_what_may_be_about_a_principal_is_worth_waiting_for() {
+        let error = |message: &str| CloudError {
+            kind: ErrorKind::MalformedPolicy,
+            operation: "PutBucketPolicy".to_owned(),
+            iam_action: None,
+            resource: String::new(),
+            code: None,
+            status: Some(400),
+            message: message.to_owned(),
+            request_id: None,
+            help: Vec::new(),
+        };
+        for passing in [
+            "Invalid principal in policy",
+            "Policy contains a statement with one or more invalid principals.",
+            "",
+        ] {
+            assert!(error(passing).may_be_new_principal(), "{passing}");
+        }
+        for lasting in [
+            "Policy has invalid action",
+            "Policy has invalid resource",
+            "Action does not apply to any resource(s) in statement",
+            "Policy has an invalid condition key",
+            "Invalid policy syntax.",
+        ] {
+            assert!(!error(lasting).may_be_new_principal(), "{lasting}");
+        }
+    }
+}

@@ -263,7 +263,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             ErrorKind::NoSuchBucket => Some(self.pace.call),
             ErrorKind::NotFound if fresh_key => Some(self.pace.call),
             // A principal that AWS does not know may be new.
-            ErrorKind::MalformedPolicy => Some(self.pace.principal),
+            ErrorKind::MalformedPolicy => error.may_be_new_principal().then_some(self.pace.principal),
             // Objects that arrive while a bucket is emptied, and deletes that are not seen yet.
             ErrorKind::NotEmpty => Some(self.pace.principal),
             _ => None,
@@ -338,7 +338,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             let spent = self.clock.elapsed().saturating_sub(began);
             let limit = match error.kind {
                 ErrorKind::Throttled | ErrorKind::Conflict => Some(self.pace.call),
-                ErrorKind::MalformedPolicy => Some(self.pace.principal),
+                ErrorKind::MalformedPolicy => error.may_be_new_principal().then_some(self.pace.principal),
                 _ => None,
             };
             if matches!(error.kind, ErrorKind::Network | ErrorKind::Internal | ErrorKind::Unexpected)

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::diff::leaves;
 use crate::plan::{Action, Change};
+use crate::removal::cors_removal;
 
 /// The three sides of one aspect.
 #[derive(Debug, Clone, Copy)]
@@ -450,7 +451,11 @@ pub(crate) fn calls(
         Kind::Cors if empty && exclusive => vec![call(Operation::DeleteBucketCors, Payload::None)],
         Kind::Cors => {
             let none = Attributes::Cors(Cors { rules: Vec::new(), exclusive: false });
-            vec![call(Operation::PutBucketCors, Payload::Attributes(wanted.cloned().unwrap_or(none)))]
+            let operation = match live {
+                Some(Attributes::Cors(all)) if empty => cors_removal(all),
+                _ => Operation::PutBucketCors,
+            };
+            vec![call(operation, Payload::Attributes(wanted.cloned().unwrap_or(none)))]
         }
         Kind::Lifecycle if empty && exclusive => vec![call(Operation::DeleteBucketLifecycle, Payload::None)],
         Kind::Lifecycle => {

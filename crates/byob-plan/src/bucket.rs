@@ -73,7 +73,7 @@ impl Planner<'_> {
                 format!("`{name}` is recorded elsewhere: it carries {BYOB_LINEAGE} = {lineage}"),
                 format!(
                     "find the record with that lineage (the tags byob:stack and {BYOB_ADDRESS} say which configuration \
-                     made it) and use it; where it is lost for good: byob import {address_of}",
+                     made it) and use it; where it is lost for good: byob import {address_of} --from-lineage {lineage}",
                     address_of = case.address
                 ),
             ),

@@ -7,7 +7,7 @@ use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::Target;
 use byob_model::config::ForeignStatements;
 use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
-use byob_model::kind::{Attributes, Encryption, KeyRef};
+use byob_model::kind::{Attributes, BYOB_INTENT, BYOB_LINEAGE, Encryption, KeyRef, is_system_tag};
 use byob_model::live::{Live, LiveAspect};
 use byob_model::recorded::{Recorded, RecordedResource};
 use serde_json::{Value, json};
@@ -27,6 +27,9 @@ use crate::recovery;
 const BUCKET_POLICY_LIMIT: usize = 20 * 1024;
 /// KMS's limit for a key policy, bytes.
 const KEY_POLICY_LIMIT: usize = 32 * 1024;
+
+/// S3's and KMS's limit for the tags of one bucket or key.
+const TAG_LIMIT: usize = 50;
 
 /// Everything a plan is made of.
 #[derive(Debug, Clone, Copy)]
@@ -212,6 +215,7 @@ impl<'a> Planner<'a> {
             self.finding(Rule::CannotTakeOut, address.clone(), format!("{what} cannot be taken out"), help);
         }
         self.too_large(&address, kind, &mut outcome);
+        self.too_many_tags(case, &address, &outcome, live);
         // A live value that an open approval was to put is byob's own doing.
         if let Some(difference) = outcome.drift
             && !self.put_by_open_approval(&address, live)
@@ -339,6 +343,38 @@ impl<'a> Planner<'a> {
                 address.clone(),
                 format!("the policy would have {bytes} bytes; {service} takes {limit}"),
                 help,
+            );
+        }
+    }
+
+    /// AWS's limit counts everybody's tags but its own, byob's proof among them.
+    fn too_many_tags(
+        &mut self,
+        case: &Case<'_>,
+        address: &Address,
+        outcome: &aspect::Outcome,
+        live: &LiveAspect,
+    ) {
+        let (Some(Attributes::Tags(wanted)), Some(todo)) = (&outcome.wanted, &outcome.step) else { return };
+        let mut keys: BTreeSet<&str> = match live {
+            LiveAspect::Present(Attributes::Tags(live)) => live.tags.keys().map(String::as_str).collect(),
+            _ => BTreeSet::new(),
+        };
+        keys.retain(|key| !is_system_tag(key));
+        if let Some(Attributes::Tags(ours)) = &todo.before {
+            keys.retain(|key| !ours.tags.contains_key(*key));
+        }
+        keys.extend(wanted.tags.keys().map(String::as_str));
+        if case.recorded.map_or_else(|| case.desired.is_some_and(|d| d.created), |recorded| recorded.created)
+        {
+            keys.extend([BYOB_LINEAGE, BYOB_INTENT]);
+        }
+        if keys.len() > TAG_LIMIT {
+            self.finding(
+                Rule::TooLarge,
+                address.clone(),
+                format!("it would have {} tags, other teams' among them; AWS takes {TAG_LIMIT}", keys.len()),
+                "fewer `tags`, or take some of the others off",
             );
         }
     }

@@ -1,11 +1,14 @@
 //! Taking a live root that a table already describes into the record as it is. Nothing is written to AWS; what a plan
 //! would then change is the plan's business.
 
+use std::collections::BTreeMap;
+
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::desired::{Desired, DesiredAspect};
-use byob_model::kind::{Attributes, Bucket, Key, KeyRef, KeyState};
+use byob_model::kind::{Attributes, BYOB_LINEAGE, Bucket, Key, KeyRef, KeyState};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
+use uuid::Uuid;
 
 use crate::aspect;
 use crate::plan::RecordChange;
@@ -26,6 +29,16 @@ pub enum ImportError {
         identity: String,
         /// Where.
         at: RootAddress,
+    },
+    /// Another record made it, or has it.
+    #[error("{address}: `{identity}` is recorded elsewhere: it carries {BYOB_LINEAGE} = {lineage}")]
+    RecordedElsewhere {
+        /// Which.
+        address: RootAddress,
+        /// Name or ARN.
+        identity: String,
+        /// The lineage it carries.
+        lineage: String,
     },
     /// It does not exist.
     #[error("{address}: `{identity}` does not exist; byob apply would create it")]
@@ -67,7 +80,9 @@ pub enum ImportError {
     },
 }
 
-/// The record's changes that import one root. `desired` must have been made as if the root were imported.
+/// The record's changes that import one root. `desired` must have been made as if the root were imported. A root that
+/// carries another record's lineage is taken only where `from` names that very lineage: two records with one bucket
+/// delete each other's data.
 ///
 /// # Errors
 /// [`ImportError`]
@@ -76,6 +91,7 @@ pub fn import(
     recorded: &Recorded,
     live: &Live,
     address: &RootAddress,
+    from: Option<Uuid>,
 ) -> Result<Vec<RecordChange>, ImportError> {
     let root = desired.roots.get(address).ok_or_else(|| ImportError::NoTable(address.clone()))?;
     if recorded.root(address).is_some() {
@@ -112,6 +128,7 @@ pub fn import(
                 });
             }
             elsewhere(recorded, &root.name)?;
+            not_anothers(recorded, address, &root.name, &facts.tags, from)?;
             let purpose = match &root.attributes {
                 Attributes::Bucket(bucket) => bucket.purpose,
                 _ => byob_model::kind::Purpose::default(),
@@ -155,6 +172,7 @@ pub fn import(
                 return Err(unusable("pending deletion; cancel that first"));
             }
             elsewhere(recorded, arn)?;
+            not_anothers(recorded, address, arn, &facts.tags, from)?;
             let attributes = Attributes::Key(Key {
                 description: facts.description.clone(),
                 state: facts.state.clone(),
@@ -184,4 +202,32 @@ fn elsewhere(recorded: &Recorded, identity: &str) -> Result<(), ImportError> {
         Some((at, _)) => Err(ImportError::RecordedAs { identity: identity.to_owned(), at }),
         None => Ok(()),
     }
+}
+
+fn not_anothers(
+    recorded: &Recorded,
+    address: &RootAddress,
+    identity: &str,
+    tags: &BTreeMap<String, String>,
+    from: Option<Uuid>,
+) -> Result<(), ImportError> {
+    match foreign_lineage(recorded, tags)
+        .filter(|lineage| from.is_none_or(|from| from.to_string() != *lineage))
+    {
+        Some(lineage) => Err(ImportError::RecordedElsewhere {
+            address: address.clone(),
+            identity: identity.to_owned(),
+            lineage: lineage.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The lineage of another record that these tags carry.
+pub(crate) fn foreign_lineage<'a>(
+    recorded: &Recorded,
+    tags: &'a BTreeMap<String, String>,
+) -> Option<&'a str> {
+    let ours = recorded.lineage.map(|lineage| lineage.to_string());
+    tags.get(BYOB_LINEAGE).filter(|lineage| Some(*lineage) != ours.as_ref()).map(String::as_str)
 }

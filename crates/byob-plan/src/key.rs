@@ -99,6 +99,7 @@ impl Planner<'_> {
             _ => (Rule::AliasTaken, case.address.aspect(Kind::Alias)),
         };
         let whose = lineage.map(|l| format!(", which carries {BYOB_LINEAGE} = {l}")).unwrap_or_default();
+        let from = lineage.map(|l| format!(" --from-lineage {l}")).unwrap_or_default();
         self.finding(
             rule,
             address,
@@ -109,7 +110,7 @@ impl Planner<'_> {
                      another alias"
                 ),
                 None => format!(
-                    "choose another alias; to take that key over as it is: byob import {}; to use it without managing \
+                    "choose another alias; to take that key over as it is: byob import {}{from}; to use it without managing \
                      it: encryption = {{ type = \"sse-kms\", key = \"{arn}\" }}",
                     case.address
                 ),
@@ -345,6 +346,9 @@ impl Planner<'_> {
         }
         if key.protect {
             self.protected(case, arn);
+            return;
+        }
+        if self.anothers(case, arn, &facts.tags) {
             return;
         }
         let (blocking, after) = self.users_of(arn);

@@ -2,7 +2,7 @@
 //! root user could mend it, so `apply` refuses before the first write. Conservative: a Deny whose conditions byob cannot
 //! judge without the request counts only if it has none; conditions that this caller's TLS requests never meet do not.
 
-use byob_policy::{ActionElement, Arn, Document, Effect, PrincipalElement, Statement};
+use byob_policy::{ActionElement, Arn, Document, Effect, PrincipalElement, Statement, conditions_in_words};
 
 /// The actions that mend a bucket policy.
 const MENDING: [&str; 3] = ["s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"];
@@ -10,12 +10,12 @@ const MENDING: [&str; 3] = ["s3:getbucketpolicy", "s3:putbucketpolicy", "s3:dele
 /// The statement that locks the caller out, if one does: its `Sid` or its position (from 1).
 #[must_use]
 pub fn locks_out(document: &Document, caller_arn: &str) -> Option<String> {
-    document.statements.iter().enumerate().find(|(_, s)| denies(s, caller_arn)).map(|(index, statement)| {
-        statement
-            .sid
-            .clone()
-            .map_or_else(|| format!("statement {}", index + 1), |sid| format!("statement `{sid}`"))
-    })
+    document
+        .statements
+        .iter()
+        .enumerate()
+        .find(|(_, s)| denies(s, caller_arn))
+        .map(|(index, statement)| named(statement, index))
 }
 
 /// Whether an Allow of a resource's own policy names the caller itself (not only its account): then the resource's policy
@@ -31,6 +31,47 @@ pub fn allows_by_name(document: &Document, caller_arn: &str) -> bool {
             .is_some_and(|values| values.iter().any(|v| v.starts_with("arn:") && spellings.contains(v))),
         _ => false,
     })
+}
+
+/// Which statements keep others than a few from changing this policy again, in one sentence each: for the plan, which
+/// another role may make than the one that applies it. The root user of the bucket's account is never kept out.
+#[must_use]
+pub fn who_may_mend(document: &Document) -> Vec<String> {
+    let statements = document.statements.iter().enumerate();
+    let keeping = statements.filter(|(_, s)| {
+        s.effect == Effect::Deny && touches_mending(&s.action) && touches_bucket(s) && !depends_on_how(s)
+    });
+    keeping
+        .filter_map(|(index, statement)| {
+            let name = named(statement, index);
+            let spared = conditions_in_words(&statement.condition).join(", and ");
+            let but = if spared.is_empty() { String::new() } else { format!(" ({spared})") };
+            match &statement.principal {
+                Some(PrincipalElement::Is(principals)) if !principals.is_anyone() => None,
+                Some(PrincipalElement::Not(principals)) => {
+                    let all: Vec<&str> = principals.0.values().flatten().map(String::as_str).collect();
+                    Some(format!(
+                        "{name} keeps everybody but {} from changing this policy again{but}",
+                        all.join(", ")
+                    ))
+                }
+                _ => Some(format!("{name} keeps everybody from changing this policy again{but}")),
+            }
+        })
+        .collect()
+}
+
+/// Whether a statement is about how a request comes, which any caller can choose: over TLS, and which.
+fn depends_on_how(statement: &Statement) -> bool {
+    let mut keys = statement.condition.values().flat_map(|keys| keys.keys());
+    keys.any(|key| ["aws:securetransport", "s3:tlsversion"].contains(&key.to_ascii_lowercase().as_str()))
+}
+
+fn named(statement: &Statement, index: usize) -> String {
+    statement
+        .sid
+        .clone()
+        .map_or_else(|| format!("statement {}", index + 1), |sid| format!("statement `{sid}`"))
 }
 
 fn denies(statement: &Statement, caller: &str) -> bool {
@@ -168,6 +209,36 @@ mod tests {
         };
         assert!(locks_out(&policy(&text("arn:aws:iam::123456789012:role/Other")), CALLER).is_some());
         assert_eq!(locks_out(&policy(&text("arn:aws:iam::123456789012:role/Admin")), CALLER), None);
+    }
+
+    #[test]
+    fn who_is_left_to_change_the_policy_is_said() {
+        let said = |principal: &str, condition: &str| {
+            let text = format!(
+                r#"{{"Sid":"No","Effect":"Deny",{principal},"Action":"s3:*","Resource":"arn:aws:s3:::b"{condition}}}"#
+            );
+            who_may_mend(&policy(&text))
+        };
+        assert_eq!(
+            said(r#""Principal":"*""#, ""),
+            ["statement `No` keeps everybody from changing this policy again"]
+        );
+        assert_eq!(
+            said(r#""NotPrincipal":{"AWS":"arn:aws:iam::123456789012:role/Admin"}"#, ""),
+            [
+                "statement `No` keeps everybody but arn:aws:iam::123456789012:role/Admin from changing this policy again"
+            ]
+        );
+        let but =
+            r#","Condition":{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/Admin"}}"#;
+        assert_eq!(
+            said(r#""Principal":"*""#, but),
+            ["statement `No` keeps everybody from changing this policy again (not for \
+              arn:aws:iam::123456789012:role/Admin)"]
+        );
+        let tls = r#","Condition":{"Bool":{"aws:SecureTransport":"false"}}"#;
+        assert_eq!(said(r#""Principal":"*""#, tls), Vec::<String>::new());
+        assert_eq!(said(r#""Principal":{"AWS":"arn:aws:iam::111122223333:root"}"#, ""), Vec::<String>::new());
     }
 
     #[test]

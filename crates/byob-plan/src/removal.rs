@@ -1,9 +1,11 @@
 //! What goes: buckets that no table describes any more, and the record of roots that are forgotten or deleted. Nothing that
 //! holds data is deleted by the way, and a dying bucket is not stripped first.
 
+use std::collections::BTreeMap;
+
 use byob_model::address::Kind;
 use byob_model::call::{Call, Operation, Payload, Target};
-use byob_model::kind::{Attributes, Cors, Policy, Purpose, is_our_sid};
+use byob_model::kind::{Attributes, BYOB_LINEAGE, Cors, Policy, Purpose, is_our_sid};
 use byob_model::live::{BucketFacts, LiveAspect, LiveBucket};
 use byob_model::recorded::{RecordedResource, Tombstone};
 use byob_policy::{Document, Effect};
@@ -12,6 +14,7 @@ use serde_json::Value;
 use crate::compare::{Case, Planner};
 use crate::diff::leaves;
 use crate::finding::Rule;
+use crate::import::foreign_lineage;
 use crate::plan::{Action, RecordChange, Step};
 
 impl Planner<'_> {
@@ -62,6 +65,9 @@ impl Planner<'_> {
         }
         if bucket.protect {
             self.protected(case, name);
+            return;
+        }
+        if self.anothers(case, name, &facts.tags) {
             return;
         }
         let call = |operation, payload| Call { operation, target: target.clone(), payload };
@@ -118,6 +124,27 @@ impl Planner<'_> {
                 case.address
             ),
         );
+    }
+
+    /// What another record claims is not deleted from here, whatever this one says; says so.
+    pub(crate) fn anothers(
+        &mut self,
+        case: &Case<'_>,
+        identity: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> bool {
+        let Some(lineage) = foreign_lineage(self.recorded, tags) else { return false };
+        self.finding(
+            Rule::RecordedElsewhere,
+            case.address.address(),
+            format!("`{identity}` would be deleted, and another record claims it: it carries {BYOB_LINEAGE} = {lineage}"),
+            format!(
+                "to keep it and drop it from this record: forget = [\"{}\"]; where that other record is lost for good, \
+                 take its tag {BYOB_LINEAGE} off, then this again",
+                case.address
+            ),
+        );
+        true
     }
 
     /// A forget step: the root leaves the record; what must not be lost sight of stays as a tombstone.
@@ -193,8 +220,18 @@ fn take_out_ours(facts: &BucketFacts, target: &Target) -> Vec<Call> {
     if let Some(LiveAspect::Present(Attributes::Cors(cors))) = facts.aspects.get(&Kind::Cors)
         && cors.rules.iter().any(|r| r.id.as_deref() == Some(byob_model::kind::OUR_CORS_RULE))
     {
-        let none = Attributes::Cors(Cors { rules: Vec::new(), exclusive: false });
-        calls.push(call(Operation::PutBucketCors, Payload::Attributes(none)));
+        let none = Cors { rules: Vec::new(), exclusive: false };
+        calls.push(call(cors_removal(cors), Payload::Attributes(Attributes::Cors(none))));
     }
     calls
+}
+
+/// The write that takes byob's rule off and leaves everybody else's: where nothing is left AWS knows no empty document.
+/// What others added meanwhile stays in either case: the rules are read again right before.
+pub(crate) fn cors_removal(live: &Cors) -> Operation {
+    if live.rules.iter().any(|rule| rule.id.as_deref() != Some(byob_model::kind::OUR_CORS_RULE)) {
+        Operation::PutBucketCors
+    } else {
+        Operation::DeleteBucketCors
+    }
 }

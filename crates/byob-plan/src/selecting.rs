@@ -1,6 +1,6 @@
 //! What the flags select: `--target` with what its steps depend on, and `--recreate` of what has really vanished.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, RootAddress, RootKind};
 use byob_model::kind::Attributes;
@@ -47,25 +47,47 @@ impl Planner<'_> {
         let configured = self.desired.roots.iter().flat_map(|(address, root)| {
             root.aspects.keys().map(|kind| address.aspect(*kind)).chain([address.address()])
         });
+        // What the open approval was to do is read back, and gone on with, under the same flags: what it deleted is
+        // neither configured nor recorded any more.
+        let approved = self.recorded.approval.iter().filter(|approval| !approval.finished);
+        let approved = approved.flat_map(|approval| &approval.steps).map(|step| step.address.clone());
         let known: BTreeSet<String> = configured
             .chain(self.recorded.resources.keys().cloned())
+            .chain(approved)
             .flat_map(|a| [a.to_string(), a.root().to_string()])
             .collect();
         let missing: Vec<String> = targets.iter().filter(|t| !known.contains(*t)).cloned().collect();
+        let going = self.going_whole(targets);
         let mut keep: BTreeSet<String> =
             self.steps.iter().filter(|s| named(&s.address)).map(|s| s.id.clone()).collect();
+        let mut unasked: BTreeMap<Address, Address> = BTreeMap::new();
         loop {
-            let more: Vec<String> = self
-                .steps
-                .iter()
-                .filter(|s| keep.contains(&s.id))
-                .flat_map(|s| s.depends_on.iter().cloned())
-                .filter(|id| !keep.contains(id))
-                .collect();
+            let mut more: Vec<String> = Vec::new();
+            for step in self.steps.iter().filter(|s| keep.contains(&s.id)) {
+                for on in self.steps.iter().filter(|on| step.depends_on.contains(&on.id)) {
+                    if on.address.kind.is_root() && on.action == Action::Delete && !named(&on.address) {
+                        unasked.insert(step.address.clone(), on.address.clone());
+                    } else if !keep.contains(&on.id) {
+                        more.push(on.id.clone());
+                    }
+                }
+            }
             if more.is_empty() {
                 break;
             }
             keep.extend(more);
+        }
+        // A target brings what is made for it; it never brings a deletion that nobody named.
+        keep.retain(|id| !self.steps.iter().any(|s| s.id == *id && unasked.contains_key(&s.address)));
+        for (address, on) in unasked {
+            self.finding(
+                Rule::KeyInUse,
+                address,
+                format!(
+                    "{on} is still on it, and is not among the targets: it would have to be deleted before"
+                ),
+                format!("to delete both: add --target {on}; to delete neither: leave this target out"),
+            );
         }
         self.steps.retain(|s| keep.contains(&s.id));
         let mut touched: BTreeSet<RootAddress> = self.steps.iter().map(|s| s.address.root()).collect();
@@ -74,6 +96,15 @@ impl Planner<'_> {
         self.drift.retain(|d| named(&d.address));
         self.findings.retain(|f| named(&f.address) || touched.contains(&f.address.root()));
         self.desired_addresses.retain(named);
+        for address in going {
+            let root = address.root();
+            self.finding(
+                Rule::NoSuchTarget,
+                address,
+                format!("it has no step of its own: {root} goes, or moves, as a whole"),
+                format!("--target {root}"),
+            );
+        }
         for target in missing {
             if let Ok(address) = target.parse::<Address>() {
                 self.finding(
@@ -84,6 +115,19 @@ impl Planner<'_> {
                 );
             }
         }
+    }
+
+    /// Targets that are aspects of recorded roots which no table describes any more: those go, or stay, with their root.
+    fn going_whole(&self, targets: &BTreeSet<String>) -> Vec<Address> {
+        let parsed = targets.iter().filter_map(|target| target.parse::<Address>().ok());
+        parsed
+            .filter(|address| {
+                let root = address.root();
+                !address.kind.is_root()
+                    && self.recorded.root(&root).is_some()
+                    && !self.desired.roots.contains_key(&root)
+            })
+            .collect()
     }
 
     /// The desired bucket that a logging step sends logs to.

@@ -103,6 +103,12 @@ fn deletions(wanted: &mut Wanted, desired: &Desired, recorded: &Recorded) {
             bucket.aspects.insert(Kind::BucketPolicy);
         }
     }
+    // Whose a key is that is to be deleted, its tags say.
+    for arn in &orphaned_keys {
+        if let Some(key) = wanted.keys.get_mut(*arn) {
+            key.aspects.insert(Kind::KeyTags);
+        }
+    }
     let users = recorded
         .roots()
         .filter(|(_, r)| r.keys_used.iter().any(|arn| orphaned_keys.contains(arn.as_str())))

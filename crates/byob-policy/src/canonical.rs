@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::actions::real_actions;
 use crate::arn::{AccountId, Partition};
 use crate::document::{
     ActionElement, Conditions, Document, PrincipalElement, Principals, ResourceElement, Statement, Version,
@@ -27,6 +28,40 @@ pub(crate) fn form(document: &Document, partition: Option<Partition>) -> Documen
 /// The canonical form, but for the case of actions and condition keys; its statements stand in the same order.
 pub(crate) fn spelled(document: &Document, partition: Option<Partition>) -> Document {
     arranged(document, partition, Case::Kept)
+}
+
+/// The document in the spelling of AWS's table of actions, else of `other`.
+pub(crate) fn spelled_like(document: &Document, other: &Document) -> Document {
+    let mut spellings: BTreeMap<String, &str> = BTreeMap::new();
+    for statement in &other.statements {
+        for action in statement.action.actions() {
+            spellings.insert(action.to_ascii_lowercase(), action);
+        }
+        for key in statement.condition.values().flat_map(BTreeMap::keys) {
+            spellings.insert(folded_key(key), key);
+        }
+    }
+    let action = |text: &String| {
+        let folded = text.to_ascii_lowercase();
+        let real = real_actions().iter().find(|action| action.name.eq_ignore_ascii_case(&folded));
+        real.map(|action| action.name).or_else(|| spellings.get(&folded).copied()).unwrap_or(text).to_owned()
+    };
+    let mut document = document.clone();
+    for statement in &mut document.statements {
+        let (ActionElement::Is(actions) | ActionElement::Not(actions)) = &mut statement.action;
+        *actions = actions.iter().map(action).collect();
+        for keys in statement.condition.values_mut() {
+            for key in keys.keys().cloned().collect::<Vec<_>>() {
+                if let Some(spelling) = spellings.get(&folded_key(&key))
+                    && !keys.contains_key(*spelling)
+                    && let Some(values) = keys.remove(&key)
+                {
+                    keys.insert((*spelling).to_owned(), values);
+                }
+            }
+        }
+    }
+    document
 }
 
 /// The canonical form without the names that have no meaning for access.

@@ -112,6 +112,13 @@ impl Document {
         canonical::meaning(self, Some(partition)) == canonical::meaning(other, Some(partition))
     }
 
+    /// The same document with the actions of AWS's table in AWS's spelling, and all other actions and condition keys as
+    /// `other` writes them, where it has them: for showing two documents side by side when one of them went through
+    /// the canonical form, which keeps no case.
+    pub fn spelled_like(&self, other: &Self) -> Self {
+        canonical::spelled_like(self, other)
+    }
+
     /// Whether there is no statement. (AWS refuses such a document: it is deleted, not put.)
     pub fn is_empty(&self) -> bool {
         self.statements.is_empty()

@@ -117,12 +117,17 @@ pub(crate) fn difference(before: Option<&Policy>, after: Option<&Policy>) -> Str
 
 /// The line diff of the canonical forms.
 pub(crate) fn diff(before: Option<&Policy>, after: Option<&Policy>) -> Vec<Line> {
-    let text = |policy: Option<&Policy>| match policy {
-        Some(policy) if !policy.document.is_empty() => policy.document.canonical_pretty(),
-        _ => String::new(),
+    // A recorded document is in canonical form, which keeps no case: one casing on both sides, or every line differs.
+    let empty = Document::new(Vec::new());
+    let document = |policy: Option<&Policy>| policy.map_or_else(|| empty.clone(), |p| p.document.clone());
+    let new = document(after).spelled_like(&empty);
+    let old = document(before).spelled_like(&new);
+    let text = |document: &Document| match document.is_empty() {
+        false => document.canonical_pretty(),
+        true => String::new(),
     };
     // Whether a text ends with a line break is no difference.
-    let (old, new) = (text(before), text(after));
+    let (old, new) = (text(&old), text(&new));
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let diff = TextDiff::from_slices(&old, &new);
     let mut all: Vec<(char, &str)> = diff
@@ -262,6 +267,18 @@ mod tests {
         let lines = diff(Some(&policy(&["S000"])), Some(&policy(&names)));
         let added = lines.iter().filter(|line| matches!(line, Line::Diff { sign: '+', .. })).count();
         assert!(added >= 199 * 7, "{added}");
+    }
+
+    #[test]
+    fn the_case_that_the_record_does_not_keep_is_no_difference() {
+        let text = r#"{ "Statement": { "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:List*"],
+            "Resource": "*", "Condition": { "Bool": { "aws:SecureTransport": "true" } } } }"#;
+        let live = Policy { document: Document::parse(text).unwrap() };
+        let recorded = Policy { document: Document::from_value(&live.document.canonical()).unwrap() };
+        assert!(recorded.document.to_json().contains("s3:list*"), "{}", recorded.document.to_json());
+        for (before, after) in [(&recorded, &live), (&live, &recorded)] {
+            assert!(diff(Some(before), Some(after)).is_empty());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use byob_model::Address;
 use byob_model::RootAddress;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 /// Owns the S3 storage that you bring to Weights & Biases: buckets, their encryption, and W&B's access to them.
 ///
@@ -164,6 +165,9 @@ pub(crate) struct ImportArgs {
     /// Which buckets and keys: `bucket.storage`, `key.vision`
     #[arg(required = true, value_name = "ADDRESS")]
     pub addresses: Vec<RootAddress>,
+    /// Also take what carries this lineage, because the record that it belongs to is lost for good
+    #[arg(long, value_name = "UUID")]
+    pub from_lineage: Option<Uuid>,
     /// How long to wait for somebody else's lock
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
     pub lock_timeout: Duration,

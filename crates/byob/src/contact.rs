@@ -9,7 +9,7 @@ use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{Alias, Attributes, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_plan::Plan;
-use byob_plan::lockout::{allows_by_name, locks_out};
+use byob_plan::lockout::{allows_by_name, locks_out, who_may_mend};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -52,6 +52,26 @@ pub(crate) fn refuse_unread(live: &Live) -> Result<(), Failure> {
         paste: text,
         code: 1,
     })
+}
+
+/// Who besides the account's root could change a policy again that the plan is to put. It depends on who asks, so it is
+/// a note beside the plan, and neither finding nor part of the digest.
+pub(crate) fn lockout_notes(session: &Session, plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    for step in plan.steps.iter().filter(|s| s.kind == Kind::BucketPolicy && !s.calls.is_empty()) {
+        let Some(Attributes::Policy(policy)) = &step.after else { continue };
+        for sentence in who_may_mend(&policy.document) {
+            notes.push(format!("{}: {sentence}; the root user of the account always can", step.address));
+        }
+        if let Some(statement) = locks_out(&policy.document, &session.caller.arn) {
+            notes.push(format!(
+                "{}: {statement} would keep {} from changing this policy again; byob apply refuses to put it as that \
+                 caller",
+                step.address, session.caller.arn
+            ));
+        }
+    }
+    notes
 }
 
 /// The checks before the first write.

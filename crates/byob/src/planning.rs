@@ -126,7 +126,13 @@ impl Replan for Planner<'_> {
 }
 
 /// What stands above a plan or a drift report.
-pub(crate) fn header(session: &Session, record: &LoadedRecord, mode: &Mode, live: Option<&Live>) -> Header {
+pub(crate) fn header(
+    session: &Session,
+    record: &LoadedRecord,
+    mode: &Mode,
+    live: &Live,
+    plan: Option<&Plan>,
+) -> Header {
     let recorded = record.recorded.as_ref().filter(|r| r.serial > 0).map(|r| {
         let date = r.written_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
         (
@@ -138,7 +144,8 @@ pub(crate) fn header(session: &Session, record: &LoadedRecord, mode: &Mode, live
             r.serial,
         )
     });
-    let mut notes: Vec<String> = live.map(|l| l.notes.clone()).unwrap_or_default();
+    let mut notes: Vec<String> = live.notes.clone();
+    notes.extend(plan.map(|plan| contact::lockout_notes(session, plan)).unwrap_or_default());
     if record.journalled && record.lock.is_none() {
         notes.push(
             "the last run did not end by itself: its journal was read; the next apply completes the record"

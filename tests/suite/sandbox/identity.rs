@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::TestEnvironment;
 
+use super::faults::unprotected;
 use super::world::{World, wait};
 use super::{BUCKET_AND_KEY, ONE_BUCKET};
 
@@ -223,4 +224,49 @@ fn what_cannot_be_imported_is_said() {
     [exit 1]
     ");
     assert!(env.record().is_null());
+}
+
+/// A bucket that another record made is taken only by somebody who names that record, and is never deleted from here.
+#[test]
+fn what_another_record_claims_is_imported_only_by_its_lineage() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    let lineage = env.record()["lineage"].as_str().unwrap().to_owned();
+    std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
+    let before = env.tree();
+    insta::assert_snapshot!(env.sandbox("import bucket.storage").exits(1), @"
+    error: bucket.storage: `acme-wandb-storage` is recorded elsewhere: it carries byob:lineage =
+           <uuid>; nothing was recorded
+      help: find the record with that lineage (the tags byob:stack and byob:address say which
+            configuration made it) and use it: two records with one bucket change and delete behind each
+            other's backs; where it is lost for good: byob import bucket.storage --from-lineage
+            <uuid>
+    [exit 1]
+    ");
+    assert!(env.record().is_null());
+    let wrong = "import bucket.storage --from-lineage 00000000-0000-4000-8000-000000000000";
+    env.sandbox(wrong).exits(1);
+    assert!(env.record().is_null());
+
+    let said = env.sandbox(&format!("import bucket.storage --from-lineage {lineage}")).exits(0);
+    assert!(said.talk().contains("takes it for its own as before"), "{said}");
+    assert_eq!(env.written(&before), [""; 0]);
+    env.write("byob.toml", &unprotected(ONE_BUCKET));
+    env.sandbox("apply --auto-approve").exits(0);
+    let before = env.tree();
+    insta::assert_snapshot!(env.sandbox("destroy --auto-approve").exits(1), @r#"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 3
+    Destroy: everything byob has recorded is to go (--destroy).
+
+    error BYOB003 bucket.storage: `acme-wandb-storage` would be deleted, and another record claims it:
+      it carries byob:lineage = <uuid>
+      help: to keep it and drop it from this record: forget = ["bucket.storage"]; where that other
+        record is lost for good, take its tag byob:lineage off, then this again
+
+    1 error: nothing can be applied
+    error: nothing was written
+      help: mend the errors above, then plan again
+    [exit 1]
+    "#);
+    assert_eq!(env.written(&before), [""; 0]);
 }

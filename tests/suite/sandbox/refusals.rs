@@ -92,9 +92,9 @@ fn a_bucket_that_exists_even_where_it_equals_the_configuration() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     // Everything byob made stands, but nothing proves it any more: neither record nor tags.
     std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
-    insta::assert_snapshot!(findings(&env), @r"
+    insta::assert_snapshot!(findings(&env), @"
     error BYOB003 bucket.storage: `acme-wandb-storage` is recorded elsewhere: it carries byob:lineage = <uuid>
-      help: find the record with that lineage (the tags byob:stack and byob:address say which configuration made it) and use it; where it is lost for good: byob import bucket.storage
+      help: find the record with that lineage (the tags byob:stack and byob:address say which configuration made it) and use it; where it is lost for good: byob import bucket.storage --from-lineage <uuid>
     ");
     let world = wait(World::of(&env));
     wait(world.s3("us-east-1").delete_bucket_tagging().bucket("acme-wandb-storage").send()).unwrap();
@@ -370,8 +370,18 @@ fn a_policy_that_locks_its_own_caller_out() {
         "name = \"acme-wandb-storage\"\nextra_statements = [{ Sid = \"Freeze\", Effect = \"Deny\", Principal = \"*\", \
          Action = \"s3:PutBucketPolicy\", Resource = \"arn:aws:s3:::acme-wandb-storage\" }]",
     );
-    // Another role may well put it: the plan stands, the apply is refused.
-    env.sandbox("plan").exits(0);
+    // Another role may well put it: the plan stands and says who is left, the apply is refused.
+    let plan = env.sandbox("plan").exits(0).to_string();
+    let head: Vec<&str> = plan.lines().take_while(|line| !line.is_empty()).collect();
+    insta::assert_snapshot!(head.join("\n"), @"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+    bucket.storage.policy: statement `Freeze` keeps everybody from changing this policy again; the root
+      user of the account always can
+    bucket.storage.policy: statement `Freeze` would keep
+      arn:aws:sts::123456789012:assumed-role/byob-sandbox/sandbox from changing this policy again; byob
+      apply refuses to put it as that caller
+    ");
     insta::assert_snapshot!(refused(&env, "apply --auto-approve").talk(), @r"
     SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
     error: bucket.storage.policy: statement `Freeze` would deny
@@ -515,4 +525,25 @@ fn a_target_that_does_not_exist() {
     error BYOB019 bucket.storag: --target names something that is neither configured nor recorded
       help: byob state list and byob.toml say what there is
     ");
+}
+
+#[test]
+fn an_action_that_aws_does_not_have_is_not_tried_again_as_if_a_role_were_new() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    env.edit(
+        "name = \"acme-wandb-storage\"",
+        "name = \"acme-wandb-storage\"\nextra_statements = [{ Sid = \"Typo\", Effect = \"Deny\", Principal = { AWS = \
+         \"arn:aws:iam::111122223333:root\" }, Action = \"s3:GetObjct\", Resource = \"arn:aws:s3:::acme-wandb-storage/*\" }]",
+    );
+    insta::assert_snapshot!(env.sandbox("apply --auto-approve").exits(1).talk(), @r#"
+    SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
+    ✗ bucket.storage.policy   failed: AWS refused PutBucketPolicy on acme-wandb-storage: MalformedPolicy "Action does not apply to any resource(s) in statement" (request <id>)
+      ✗ bucket.storage.policy   AWS refused PutBucketPolicy on acme-wandb-storage: MalformedPolicy
+                                "Action does not apply to any resource(s) in statement" (request
+                                <id>)
+        help: byob plan shows the policy; correct that statement in byob.toml
+
+    done 0, failed 1, not started 0 (<time> s)
+    The record is saved; the same command, with the same approval, goes on from here.
+    "#);
 }

@@ -343,14 +343,14 @@ fn a_reference_bucket_loses_what_is_ours_and_stays() {
     assert!(policy().contains("Theirs") && policy().contains("Wandb"), "{}", policy());
     let config = config.split_once("\n[bucket.datasets]").unwrap().0;
     env.write("byob.toml", config);
-    insta::assert_snapshot!(env.sandbox("plan").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket   recorded <date>, serial 3
 
     bucket.datasets   acme-datasets   us-east-1
       < bucket   dropped from the record: a reference bucket is never deleted: ours goes, the bucket
                  stays
-          writes to AWS: PutBucketPolicy, PutBucketCors
+          writes to AWS: PutBucketPolicy, DeleteBucketCors
 
     0 to create, 0 to update, 0 to delete, 1 to forget
     byob apply --approve sha256:<digest> --sandbox
@@ -381,4 +381,79 @@ fn a_key_whose_deletion_somebody_ordered_is_brought_back() {
     ");
     env.sandbox("apply --auto-approve").exits(0);
     env.is_settled();
+}
+
+#[test]
+fn a_key_is_not_a_way_to_delete_the_bucket_on_it() {
+    let env = TestEnvironment::applied(&unprotected(BUCKET_AND_KEY));
+    let before = env.tree();
+    insta::assert_snapshot!(env.sandbox("destroy --auto-approve --target key.storage").exits(1), @"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
+    Destroy: everything byob has recorded is to go (--destroy).
+    Only key.storage and what it depends on (--target); nothing is said of the rest.
+
+    error BYOB010 key.storage: bucket.storage is still on it, and is not among the targets: it would
+      have to be deleted before
+      help: to delete both: add --target bucket.storage; to delete neither: leave this target out
+
+    1 error: nothing can be applied
+    error: nothing was written
+      help: mend the errors above, then plan again
+    [exit 1]
+    ");
+    assert_eq!(env.written(&before), [""; 0]);
+}
+
+#[test]
+fn a_targeted_deletion_is_read_back_as_done() {
+    let env = TestEnvironment::applied(&unprotected(BUCKET_AND_KEY));
+    insta::assert_snapshot!(env.sandbox("destroy --auto-approve --target bucket.storage").exits(0), @"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
+    Destroy: everything byob has recorded is to go (--destroy).
+    Only bucket.storage and what it depends on (--target); nothing is said of the rest.
+
+    bucket.storage   acme-wandb-storage   us-east-1
+      - bucket   byob destroy
+
+    0 to create, 0 to update, 1 to delete
+    ✓ bucket.storage   done
+    ✓ applied 1 step in <time> s, read back, converged
+    ");
+    assert!(env.names("buckets").is_empty());
+    // The rest, by a digest that was planned elsewhere.
+    let plan = env.sandbox("plan --destroy --target key.storage --format json").exits(0).json();
+    let digest = plan["digest"].as_str().unwrap().to_owned();
+    let approved = format!("destroy --target key.storage --approve {digest}");
+    let said = env.sandbox(&approved).exits(0);
+    assert!(said.talk().contains("read back, converged"), "{said}");
+    assert!(env.sandbox(&approved).exits(0).talk().contains("already applied"));
+}
+
+#[test]
+fn destroying_without_a_record_is_no_success() {
+    let env = TestEnvironment::applied(&unprotected(ONE_BUCKET));
+    let record = env.dir().join(".byob/sandbox/record");
+    let kept = env.dir().join("kept");
+    std::fs::rename(&record, &kept).unwrap();
+    insta::assert_snapshot!(env.sandbox("destroy --auto-approve").exits(1), @"
+    error: there is no record at .byob/sandbox/record/byob.state.json, so nothing is known to be byob's
+           to destroy; nothing was written
+      help: where the record exists already, bring it here, or correct [state] in byob.toml; a bucket
+            that was never applied is taken into a record by byob import
+    [exit 1]
+    ");
+    env.sandbox("plan --destroy").exits(1);
+    assert_eq!(env.names("buckets").len(), 1);
+    std::fs::rename(&kept, &record).unwrap();
+    env.sandbox("destroy --auto-approve").exits(0);
+    insta::assert_snapshot!(env.sandbox("destroy --auto-approve").exits(0), @"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 4
+    Destroy: everything byob has recorded is to go (--destroy).
+
+    No changes. AWS matches the configuration and the record (0 attributes read).
+    ✓ nothing to do: nothing that is recorded is left to destroy
+    ");
 }

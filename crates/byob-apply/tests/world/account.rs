@@ -185,7 +185,10 @@ impl Account {
                 let sse_c = wanted.sse_c.or(bucket.encryption.sse_c);
                 bucket.encryption = Encryption { sse_c, ..wanted.clone() };
             }
-            (Operation::PutBucketCors, Payload::Attributes(Attributes::Cors(cors))) => {
+            (
+                Operation::PutBucketCors | Operation::DeleteBucketCors,
+                Payload::Attributes(Attributes::Cors(cors)),
+            ) => {
                 let others = bucket.cors.iter().filter(|r| r.id.as_deref() != Some(OUR_CORS_RULE)).cloned();
                 let others: Vec<_> = if cors.exclusive { Vec::new() } else { others.collect() };
                 bucket.cors = cors.rules.iter().cloned().chain(others).collect();

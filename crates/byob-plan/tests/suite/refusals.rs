@@ -300,3 +300,44 @@ fn two_tables_for_one_bucket_are_an_error_before_any_plan() {
     let errors = parse(&text, &|_| Err(String::new())).unwrap_err();
     assert_eq!(errors.len(), 1);
 }
+
+#[test]
+fn more_tags_than_aws_takes_are_refused_before_the_first_write() {
+    const TAGGED: &str = "[bucket.a]\nname = \"acme-a\"\ntags = { One = \"1\", Two = \"2\" }\n";
+    let mut scene = Scene::applied(TAGGED);
+    let bucket = scene.world.bucket("acme-a");
+    let mut free = 50 - bucket.tags.len();
+    for n in 0..free {
+        bucket.tags.insert(format!("Theirs{n}"), "x".into());
+    }
+    // The intent's tag may have been taken off meanwhile; byob counts it, because a repeated creation writes it again.
+    free = 50 - bucket.tags.len();
+    assert_eq!(free, 0);
+    scene.tables = TAGGED.replace("Two = \"2\"", "Two = \"2\", Three = \"3\"");
+    let plan = scene.plan();
+    assert_refused(&plan, Rule::TooLarge, "bucket.a.tags");
+    // One goes for one that comes.
+    scene.world.bucket("acme-a").tags.remove("Theirs0");
+    scene.tables = TAGGED.replace("Two = \"2\"", "Three = \"3\"");
+    assert!(!scene.plan().blocked(), "{:#?}", scene.plan().findings);
+}
+
+#[test]
+fn a_root_that_another_record_claims_is_not_deleted_from_here() {
+    const OPEN: &str =
+        "[bucket.a]\nname = \"acme-a\"\nprotect = false\n[key.k]\nalias = \"k\"\nprotect = false\n";
+    let mut scene = Scene::applied(OPEN);
+    let arn = scene.at("key.k").identity.clone();
+    let other = OTHER_LINEAGE.to_string();
+    scene.world.bucket("acme-a").tags.insert(BYOB_LINEAGE.into(), other.clone());
+    scene.world.keys.get_mut(&arn).unwrap().tags.insert(BYOB_LINEAGE.into(), other.clone());
+    scene.tables = String::new();
+    let plan = scene.plan();
+    for address in ["bucket.a", "key.k"] {
+        assert_refused(&plan, Rule::RecordedElsewhere, address);
+        assert!(plan.findings.iter().any(|f| f.address.to_string() == address && f.message.contains(&other)));
+    }
+    // Leaving it alone is always possible.
+    scene.tables = "forget = [\"bucket.a\", \"key.k\"]\n".into();
+    assert_eq!(steps(&scene.plan()), ["forget key.k", "forget bucket.a"]);
+}

@@ -214,3 +214,51 @@ fn a_new_key_makes_no_other_buckets_policy_change() {
     scene.apply();
     scene.assert_settled();
 }
+
+#[test]
+fn a_deletion_never_brings_one_that_was_not_named() {
+    const ON_KEY: &str = "[bucket.s]\nname = \"acme-s\"\nprotect = false\nencryption = { type = \"sse-kms\", key = \"key.a\" }\n\
+                          [key.a]\nalias = \"a\"\nprotect = false\n";
+    let mut scene = targeting(&Scene::applied(ON_KEY), &["key.a"]);
+    scene.mode.destroy = true;
+    let plan = scene.plan();
+    assert_refused(&plan, Rule::KeyInUse, "key.a");
+    assert_eq!(steps(&plan), Vec::<String>::new());
+    let help = &plan.findings.iter().find(|f| f.rule == Rule::KeyInUse).unwrap().help;
+    assert!(help.contains("--target bucket.s"), "{help}");
+
+    let mut both = targeting(&scene, &["key.a", "bucket.s"]);
+    both.mode.destroy = true;
+    assert_eq!(steps(&both.plan()), ["delete bucket.s", "delete key.a"]);
+    // The same by taking the tables out.
+    let taken_out = targeting(&Scene::applied(ON_KEY).with(""), &["key.a"]);
+    assert_refused(&taken_out.plan(), Rule::KeyInUse, "key.a");
+}
+
+#[test]
+fn what_a_targeted_apply_deleted_is_no_unknown_target_when_it_is_read_back() {
+    let mut scene = targeting(&Scene::applied(TABLES), &["bucket.b"]);
+    scene.mode.destroy = true;
+    let plan = scene.plan();
+    assert_eq!(steps(&plan), ["delete bucket.b"]);
+    scene.perform(&plan, usize::MAX);
+    let again = scene.plan();
+    assert_eq!((steps(&again), again.blocked()), (vec![], false), "{:#?}", again.findings);
+    // Once that approval is closed it is a target like any other that does not exist.
+    scene.recorded.approval.as_mut().unwrap().finished = true;
+    assert!(scene.plan().findings.iter().any(|f| f.rule == Rule::NoSuchTarget));
+}
+
+#[test]
+fn an_aspect_of_a_root_that_goes_as_a_whole_is_no_target() {
+    let scene = Scene::applied(TABLES);
+    let gone = scene.with(&TABLES.replace(
+        "[bucket.b]\nname = \"acme-b\"\nprotect = false\nlogging = { target_bucket = \"bucket.c\" }\n",
+        "",
+    ));
+    for address in ["bucket.b.cors", "bucket.b.logging"] {
+        let plan = targeting(&gone, &[address]).plan();
+        assert_refused(&plan, Rule::NoSuchTarget, address);
+        assert_eq!(steps(&plan), Vec::<String>::new());
+    }
+}

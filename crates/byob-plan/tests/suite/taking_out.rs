@@ -204,8 +204,12 @@ fn a_reference_bucket_whose_table_goes_loses_what_is_ours_and_stays() {
             }
             let plan = scene.plan();
             assert_eq!(steps(&plan), ["forget bucket.a"]);
-            let policy = if others { Operation::PutBucketPolicy } else { Operation::DeleteBucketPolicy };
-            assert_eq!(operations(&plan), [policy, Operation::PutBucketCors]);
+            let (policy, cors) = if others {
+                (Operation::PutBucketPolicy, Operation::PutBucketCors)
+            } else {
+                (Operation::DeleteBucketPolicy, Operation::DeleteBucketCors)
+            };
+            assert_eq!(operations(&plan), [policy, cors]);
             scene.apply();
             assert_eq!(sids(&mut scene), if others { vec!["Theirs"] } else { vec![] });
             let rules = &scene.world.bucket("acme-a").cors;

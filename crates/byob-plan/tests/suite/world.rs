@@ -319,7 +319,10 @@ impl World {
                 bucket.encryption =
                     Some(Encryption { kms_key, sse_c: encryption.sse_c.or(kept), ..encryption.clone() });
             }
-            (Operation::PutBucketCors, Payload::Attributes(Attributes::Cors(cors))) => {
+            (
+                Operation::PutBucketCors | Operation::DeleteBucketCors,
+                Payload::Attributes(Attributes::Cors(cors)),
+            ) => {
                 let mut rules = cors.rules.clone();
                 if !cors.exclusive {
                     let others = bucket.cors.iter().filter(|r| r.id.as_deref() != Some(OUR_CORS_RULE));

@@ -50,6 +50,9 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
         ));
     }
     let session = session::open(global).await?;
+    if mode.destroy {
+        refuse_without_record(&session, session.store.load().await?.recorded.as_ref())?;
+    }
     let planner = Planner::new(&session, mode.clone())?;
     let consent = match given {
         Some(digest) => Consent::Digest(digest),
@@ -69,6 +72,21 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
     let code = outcome?;
     released?;
     Ok(code)
+}
+
+/// What byob made, the record says: without one, destroying would do nothing and look like success.
+pub(super) fn refuse_without_record(session: &Session, recorded: Option<&Recorded>) -> Result<(), Failure> {
+    if recorded.is_some() || (session.config().buckets.is_empty() && session.config().keys.is_empty()) {
+        return Ok(());
+    }
+    Err(Failure::said(
+        format!(
+            "there is no record at {}, so nothing is known to be byob's to destroy; nothing was written",
+            session.store.location()
+        ),
+        "where the record exists already, bring it here, or correct [state] in byob.toml; a bucket that was never \
+         applied is taken into a record by byob import",
+    ))
 }
 
 /// The digest that was given, and the mode it belongs to: `--plan FILE` brings its own along.
@@ -124,7 +142,7 @@ async fn ask(
     let record = session.store.load().await?;
     let recorded = record.recorded.clone().unwrap_or_default();
     let Planned { plan, live, .. } = planner.make(&recorded, session.settle).await?;
-    let header = header(session, &record, mode, Some(&live));
+    let header = header(session, &record, mode, &live, Some(&plan));
     terminal::print(&byob_render::plan_text(&plan, &header, &terminal::style(global)));
     if plan.blocked() {
         return Ok(None);
@@ -161,6 +179,9 @@ async fn locked(
 ) -> Result<ExitCode, Failure> {
     let began = Instant::now();
     let loaded = session.store.load().await?;
+    if mode.destroy {
+        refuse_without_record(session, loaded.recorded.as_ref())?;
+    }
     let mut recorded = loaded.recorded.clone().unwrap_or_default();
     let wait = args.recovery_wait.unwrap_or(Duration::from_secs(if session.is_aws() { 300 } else { 0 }));
     let mut waiting = |intent: &Intent| {
@@ -174,7 +195,7 @@ async fn locked(
     let Planned { plan, live, .. } = stop.or(planner.make(&recorded, session.settle)).await??;
     recorded = with_keys_seen(&recorded, &live);
     drop_unmade(&mut recorded, &live, session.clock.now(), wait);
-    let header = header(session, &loaded, mode, Some(&live));
+    let header = header(session, &loaded, mode, &live, Some(&plan));
     let style = terminal::style(global);
 
     let resumed = match consent {
@@ -281,12 +302,22 @@ async fn locked(
 
 /// What to do about AWS's answer; where the answer itself does not know, what a missing right is called.
 fn cloud_help(error: &CloudError) -> Vec<String> {
-    match &error.iam_action {
-        Some(action) if error.help.is_empty() && error.kind == ErrorKind::AccessDenied => vec![format!(
-            "the caller needs {action} on it, by an IAM policy of its own, and no Deny elsewhere that names it"
-        )],
-        _ => error.help.clone(),
+    if error.help.is_empty() && error.kind == ErrorKind::MalformedPolicy && !error.may_be_new_principal() {
+        return vec!["byob plan shows the policy; correct that statement in byob.toml".to_owned()];
     }
+    if !error.help.is_empty() || error.kind != ErrorKind::AccessDenied {
+        return error.help.clone();
+    }
+    let right = error.iam_action.as_ref().map(|action| {
+        format!("the caller needs {action} on it, by an IAM policy of its own, and no Deny elsewhere that names it")
+    });
+    // AWS's answer is the same 403, and the account's own block is seen by nobody from here.
+    let block = (error.operation == "PutBucketPolicy").then(|| {
+        "AWS answers the same where it takes the policy for public and public access is blocked, for the bucket or for \
+         the whole account"
+            .to_owned()
+    });
+    right.into_iter().chain(block).collect()
 }
 
 fn stale(digest: &str, plan: &Plan, steps: &[String], file: Option<&Path>) -> Failure {
@@ -353,7 +384,11 @@ async fn nothing_to_do(
         recorded.lineage.get_or_insert_with(Uuid::new_v4);
         session.store.save(&mut recorded).await?;
     }
-    terminal::say("✓ nothing to do: AWS matches the configuration");
+    terminal::say(if plan.mode.destroy {
+        "✓ nothing to do: nothing that is recorded is left to destroy"
+    } else {
+        "✓ nothing to do: AWS matches the configuration"
+    });
     Ok(ExitCode::SUCCESS)
 }
 

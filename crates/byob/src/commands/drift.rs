@@ -38,7 +38,7 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
             terminal::print_json(&to_value(&report, &now));
         }
         Format::Text => {
-            let header = header(&session, &record, &Mode::default(), Some(&live));
+            let header = header(&session, &record, &Mode::default(), &live, None);
             terminal::print(&byob_render::drift_text(&report, &header, &terminal::style(global)));
         }
     }

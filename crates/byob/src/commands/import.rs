@@ -6,6 +6,7 @@ use byob_apply::Cloud;
 use byob_model::address::{Kind, RootKind};
 use byob_model::kind::{Alias, Attributes};
 use byob_model::recorded::{Recorded, RecordedResource};
+use byob_plan::import::ImportError;
 use byob_plan::plan::RecordChange;
 use byob_plan::{Mode, import, wanted};
 use byob_state::{Guard, LockInfo, Store};
@@ -52,8 +53,17 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     contact::refuse_unread(&live)?;
     let mut changes = Vec::new();
     for address in &args.addresses {
-        match import::import(&desired, &recorded, &live, address) {
+        match import::import(&desired, &recorded, &live, address, args.from_lineage) {
             Ok(more) => changes.extend(more),
+            Err(error @ ImportError::RecordedElsewhere { .. }) => {
+                let ImportError::RecordedElsewhere { lineage, .. } = &error else { continue };
+                let help = format!(
+                    "find the record with that lineage (the tags byob:stack and byob:address say which configuration \
+                     made it) and use it: two records with one bucket change and delete behind each other's backs; \
+                     where it is lost for good: byob import {address} --from-lineage {lineage}"
+                );
+                return Err(Failure::said(format!("{error}; nothing was recorded"), help));
+            }
             Err(error) => {
                 return Err(Failure::said(
                     format!("{error}; nothing was recorded"),
@@ -71,6 +81,12 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         recorded.lineage = Some(Uuid::new_v4());
     }
     session.store.save(&mut recorded).await?;
+    if let Some(lineage) = args.from_lineage {
+        terminal::say(&format!(
+            "warning: what carries byob:lineage = {lineage} keeps that tag; should the record with that lineage still \
+             exist, it takes it for its own as before"
+        ));
+    }
     let names: Vec<String> = args.addresses.iter().map(ToString::to_string).collect();
     terminal::say(&format!(
         "imported {} into {}; nothing was written to AWS",
@@ -80,7 +96,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     let planner = Planner::new(session, Mode::default())?;
     let planned = planner.make(&recorded, session.settle).await?;
     let record = session.store.load().await?;
-    let header = header(session, &record, &Mode::default(), Some(&planned.live));
+    let header = header(session, &record, &Mode::default(), &planned.live, Some(&planned.plan));
     terminal::print(&byob_render::plan_text(&planned.plan, &header, &terminal::style(global)));
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use byob_state::Store;
 
 use crate::cli::{Format, Global, PlanArgs};
+use crate::contact;
 use crate::failure::Failure;
 use crate::planning::{Planner, header, mode};
 use crate::session;
@@ -15,6 +16,9 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
     let record = session.store.load().await?;
     let recorded = record.recorded.clone().unwrap_or_default();
     let mode = mode(&args.select, args.destroy);
+    if mode.destroy {
+        super::apply::refuse_without_record(&session, record.recorded.as_ref())?;
+    }
     let planner = Planner::new(&session, mode.clone())?;
     let planned = planner.make(&recorded, session.settle).await?;
     let plan = &planned.plan;
@@ -26,9 +30,14 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
         })?;
     }
     match args.format {
-        Format::Json => terminal::print(&plan.to_json()),
+        Format::Json => {
+            contact::lockout_notes(&session, plan)
+                .iter()
+                .for_each(|note| terminal::say(&format!("note: {note}")));
+            terminal::print(&plan.to_json());
+        }
         Format::Text => {
-            let header = header(&session, &record, &mode, Some(&planned.live));
+            let header = header(&session, &record, &mode, &planned.live, Some(plan));
             terminal::print(&byob_render::plan_text(plan, &header, &terminal::style(global)));
         }
     }
