@@ -74,6 +74,11 @@ pub(crate) fn meaning(document: &Document, partition: Option<Partition>) -> Docu
     form(&nameless, partition)
 }
 
+/// [`meaning`] of one statement; account ids that stand alone belong to `partition`.
+pub(crate) fn statement_meaning(one: &Statement, partition: Partition) -> Statement {
+    statement(&Statement { sid: None, ..one.clone() }, partition, Case::Folded)
+}
+
 /// A condition key in the form in which keys are compared: lower case up to the first `/`. What follows it is the name
 /// of a tag or the like; AWS's pages disagree on whether its case counts, so it does here.
 pub(crate) fn folded_key(key: &str) -> String {
@@ -137,7 +142,7 @@ pub(crate) fn common_partition(documents: &[&Document]) -> Partition {
 }
 
 /// Whether a `${` stands anywhere but in the statement's name: where it does, the version changes the meaning.
-fn has_variable(statement: &Statement) -> bool {
+pub(crate) fn has_variable(statement: &Statement) -> bool {
     let holds = |text: &String| text.contains("${");
     statement.principal.as_ref().is_some_and(|one| one.principals().0.values().flatten().any(holds))
         || statement.action.actions().iter().any(holds)

@@ -314,7 +314,6 @@ impl<'a> Table<'a> {
                 _ => true,
             };
             // Of values that leave the same rules standing one suffices: the first.
-            // Of values that leave the same rules standing one suffices: the first.
             let some = |(dimension, entries): (usize, &Vec<Entry>)| {
                 let mut seen: BTreeSet<Mask> = BTreeSet::new();
                 let mut all = Vec::new();

@@ -288,6 +288,13 @@ const SETS: [&str; 11] = [
     "s3:requestobjecttagkeys",
 ];
 
+/// Whether a request may carry the key (in folded spelling) with several values.
+pub(crate) fn may_have_several(key: &str) -> bool {
+    // Of keys of other services it is not known here how many values they have.
+    let strange = !["aws:", "s3:", "kms:"].iter().any(|service| key.starts_with(service));
+    strange || SETS.contains(&key)
+}
+
 /// The values (none: the key is absent) of a condition key that stand for all others. Exact as long as all conditions
 /// on the key read one family of values; else each family has its own, and not all combinations.
 pub(crate) fn values(
@@ -313,10 +320,7 @@ pub(crate) fn values(
             singles.push("x".to_owned());
         }
     }
-    // Of keys of other services it is not known here how many values they have.
-    let strange = !["aws:", "s3:", "kms:"].iter().any(|service| key.starts_with(service));
-    let several =
-        strange || SETS.contains(&key) || conditions.iter().any(|one| one.operator.quantifier.is_some());
+    let several = may_have_several(key) || conditions.iter().any(|one| one.operator.quantifier.is_some());
     let mut all = vec![Vec::new()];
     all.extend(if several {
         sets(&singles, conditions, anyone)?

@@ -9,7 +9,7 @@
 //! `request` is one request, `condition` what conditions say to it, `evaluate` what becomes of it. [`pattern`] decides
 //! patterns as languages; `dimension` finds the values of a request that stand for all others, `search` looks through
 //! their combinations, and `compare` puts them together into a verdict on two documents. `actions` is the table of real
-//! actions, and `words` says who gains and loses which.
+//! actions, and `words` says who gains and loses which. `meet` makes the document that lies within two.
 //!
 //! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
 
@@ -24,6 +24,7 @@ mod error;
 mod evaluate;
 mod grammar;
 mod json;
+mod meet;
 pub mod operator;
 pub mod pattern;
 mod publicity;
@@ -41,6 +42,7 @@ pub use document::{
 };
 pub use error::{ParseError, Place, Problem};
 pub use evaluate::{Circumstances, Decision, Guarded, Identity, Outcome, Reason, evaluate};
+pub use meet::{LeftOut, Meet, meet};
 pub use operator::Operator;
 pub use publicity::{Publicity, is_public};
 pub use request::{Request, Requester, UnknownRequester};

@@ -14,7 +14,7 @@ use crate::{access, generated};
 
 const OWN: &str = "111111111111";
 
-fn owners() -> [Owner; 3] {
+pub(crate) fn owners() -> [Owner; 3] {
     let account = Some(OWN.parse().expect("an id"));
     [
         Owner { guarded: Guarded::Bucket, account: None },
@@ -24,7 +24,7 @@ fn owners() -> [Owner; 3] {
 }
 
 /// Every circumstance under which a requester may come, as far as the owner is known.
-fn circumstances(owner: &Owner, requester: &Requester) -> Vec<Circumstances> {
+pub(crate) fn circumstances(owner: &Owner, requester: &Requester) -> Vec<Circumstances> {
     let new = |owner, identity| Circumstances::new(Guarded::Bucket, owner, identity);
     match &owner.account {
         None => {
@@ -72,9 +72,9 @@ fn world() -> Vec<Request> {
     all
 }
 
-type Context = Vec<(&'static str, Vec<&'static str>)>;
+pub(crate) type Context = Vec<(&'static str, Vec<&'static str>)>;
 
-fn contexts() -> Vec<Context> {
+pub(crate) fn contexts() -> Vec<Context> {
     vec![
         vec![],
         vec![("aws:SecureTransport", vec!["true"]), ("aws:SourceIp", vec!["10.1.2.3"])],
@@ -88,16 +88,16 @@ fn contexts() -> Vec<Context> {
     ]
 }
 
-fn pick(pool: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub(crate) fn pick(pool: &'static [&'static str]) -> impl Strategy<Value = String> {
     select(pool).prop_map(str::to_owned)
 }
 
-fn some(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn some(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
     vec(pick(pool), 1..3)
 }
 
 /// Conditions as people write them: each operator with keys and values that belong to it.
-fn conditions() -> impl Strategy<Value = Conditions> {
+pub(crate) fn conditions() -> impl Strategy<Value = Conditions> {
     let one = |operators: &'static [&'static str], keys: &'static [&'static str], values| {
         (pick(operators), pick(keys), some(values)).boxed()
     };
@@ -164,7 +164,7 @@ fn conditions() -> impl Strategy<Value = Conditions> {
 }
 
 /// Statements as people write them, without `NotPrincipal` and variables.
-fn plain_statements() -> impl Strategy<Value = Statement> {
+pub(crate) fn plain_statements() -> impl Strategy<Value = Statement> {
     let principals = prop_oneof![
         1 => Just(Principals::anyone()),
         4 => some(&[
@@ -204,7 +204,7 @@ fn plain_statements() -> impl Strategy<Value = Statement> {
 }
 
 /// Pairs that nearly agree: that is where a comparison could go wrong.
-fn pairs() -> impl Strategy<Value = (Document, Document)> {
+pub(crate) fn pairs() -> impl Strategy<Value = (Document, Document)> {
     (vec(plain_statements(), 0..4), vec(plain_statements(), 0..3), any::<u8>()).prop_map(
         |(base, more, how)| {
             let mut new = base.clone();
@@ -231,8 +231,8 @@ struct Count {
     cannot_tell: usize,
 }
 
-/// Runs `cases` pairs (`BYOB_CASES` for more) from a seed (printed; `BYOB_SEED` plays it again) against the world.
-fn against_the_world(strategy: &impl Strategy<Value = (Document, Document)>, cases: u32) -> Count {
+/// A runner of `cases` cases (`BYOB_CASES` for more) from a seed (printed; `BYOB_SEED` plays it again), and the seed.
+pub(crate) fn seeded(cases: u32) -> (TestRunner, u64) {
     let seed = std::env::var("BYOB_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         now.as_secs() ^ u64::from(now.subsec_nanos())
@@ -242,7 +242,12 @@ fn against_the_world(strategy: &impl Strategy<Value = (Document, Document)>, cas
     let mut bytes = [0_u8; 32];
     bytes[..8].copy_from_slice(&u64::to_le_bytes(seed));
     let config = Config { failure_persistence: None, ..Config::with_cases(cases) };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    (TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)), seed)
+}
+
+/// Runs pairs against the world.
+fn against_the_world(strategy: &impl Strategy<Value = (Document, Document)>, cases: u32) -> Count {
+    let (mut runner, seed) = seeded(cases);
     let world = world();
     let count = std::cell::RefCell::new(Count::default());
     let ran = runner.run(strategy, |(old, new)| {
@@ -336,7 +341,7 @@ proptest! {
     }
 }
 
-fn document(text: &str) -> Document {
+pub(crate) fn document(text: &str) -> Document {
     Document::parse(text).expect("a policy")
 }
 
@@ -344,13 +349,13 @@ fn any_owner(old: &Document, new: &Document) -> Verdict {
     compare(old, new, &owners()[0])
 }
 
-fn statement(principal: &str, action: &str, condition: &str) -> String {
+pub(crate) fn statement(principal: &str, action: &str, condition: &str) -> String {
     format!(
         r#"{{"Effect": "Allow", "Principal": {principal}, "Action": {action}, "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"], "Condition": {condition}}}"#
     )
 }
 
-fn policy(statements: &[String]) -> Document {
+pub(crate) fn policy(statements: &[String]) -> Document {
     document(&format!(r#"{{"Version": "2012-10-17", "Statement": [{}]}}"#, statements.join(",")))
 }
 

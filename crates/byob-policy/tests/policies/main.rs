@@ -5,5 +5,6 @@ mod comparison;
 mod cost;
 mod equality;
 mod generated;
+mod meeting;
 mod spelling;
 mod wandb;
