@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Operation, Target};
-use byob_model::kind::Attributes;
+use byob_model::kind::{Attributes, Policy};
 use byob_model::recorded::{Intent, Recorded};
 use byob_plan::approval::{self, Standing};
 use byob_plan::event::Event;
@@ -190,8 +190,9 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         // What needs no step may not wait for a run that ends well: a key that a bucket uses by now, above all.
         record::before_steps(recorded, plan);
         self.open_intents(plan, recorded);
-        if !self.resumed {
-            recorded.approval = Some(approval::open(plan));
+        match &mut recorded.approval {
+            Some(approval) if self.resumed => approval::go_on(approval, plan),
+            approval => *approval = Some(approval::open(plan)),
         }
         // From now on something may have been written, whatever becomes of this run.
         recorded.written_at = Some(self.clock.now());
@@ -273,6 +274,10 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         }
         let approved = recorded.approval.iter().flat_map(|a| &a.steps).filter(|s| s.address == step.address);
         known_policies.extend(approved.filter_map(|s| Attributes::from_value(step.kind, &s.document).ok()));
+        // What the first phase replaced may still be read in the second.
+        let earlier = plan.steps.iter().filter(|s| s.address == step.address && s.phase < step.phase);
+        known_policies
+            .extend(earlier.map(|s| s.before.clone().unwrap_or(Attributes::Policy(Policy::empty()))));
         StepContext {
             cloud: self.cloud,
             clock: self.clock,

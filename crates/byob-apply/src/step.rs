@@ -9,6 +9,7 @@ use byob_model::kind::{Attributes, BYOB_INTENT, BYOB_LINEAGE, Encryption, KeyRef
 use byob_model::live::{BucketFacts, LiveAspect, LiveBucket, LiveKey, Wanted, WantedBucket, WantedKey};
 use byob_model::recorded::Intent;
 use byob_plan::event::Event;
+use byob_plan::is_form;
 use byob_plan::plan::{Action, Step};
 use uuid::Uuid;
 
@@ -59,7 +60,71 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             };
             arn = done.key_arn.or(arn);
         }
+        if step.phase == 1 {
+            self.seen(step).await?;
+        }
         Ok(arn)
+    }
+
+    /// Reads the form of a first phase back before anything is built on it. AWS has accepted it; where it is not seen in
+    /// time, the whole is read back at the end.
+    async fn seen(&self, step: &Step) -> Result<(), StepError> {
+        let Some(call) = step.calls.first().map(|call| self.complete(call)).transpose()? else {
+            return Ok(());
+        };
+        let nothing = Attributes::Policy(Policy::empty());
+        let form = step.after.as_ref().unwrap_or(&nothing);
+        let began = self.clock.elapsed();
+        let mut tries = 0;
+        loop {
+            match self.aspect(&call.target, step.kind).await?.0 {
+                Some(live) if live != LiveAspect::Refused && !is_form(step.kind, &live, form) => {}
+                _ => return Ok(()),
+            }
+            tries += 1;
+            let wait = self.pace.wait(tries);
+            if self.clock.elapsed().saturating_sub(began) + wait > self.pace.read_back || (self.interrupted)()
+            {
+                return Ok(());
+            }
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// One aspect as it is live, `None` where its root is not there (yet, or any more); and the id of a read that was
+    /// refused.
+    async fn aspect(
+        &self,
+        target: &Target,
+        kind: Kind,
+    ) -> Result<(Option<LiveAspect>, Option<String>), CloudError> {
+        let mut wanted = Wanted::default();
+        match target {
+            Target::Bucket { name, region, .. } => {
+                let bucket = WantedBucket {
+                    region: region.clone(),
+                    aspects: BTreeSet::from([kind]),
+                    contents: false,
+                    brief: true,
+                    recorded: false,
+                };
+                wanted.buckets.insert(name.clone(), bucket);
+            }
+            Target::Key { key: KeyRef::Arn(arn), .. } => {
+                wanted.keys.entry(arn.clone()).or_default().aspects.insert(kind);
+            }
+            Target::Key { .. } => return Ok((None, None)),
+        }
+        let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
+        let bucket = live.buckets.into_values().find_map(|bucket| match bucket {
+            LiveBucket::Exists(mut facts) => facts.aspects.remove(&kind),
+            LiveBucket::Absent | LiveBucket::Forbidden { .. } => None,
+        });
+        let key = live.keys.into_values().find_map(|key| match key {
+            LiveKey::Exists(mut facts) => facts.aspects.remove(&kind),
+            LiveKey::Absent | LiveKey::Forbidden => None,
+        });
+        Ok((bucket.or(key), live.refused.into_iter().next().and_then(|refused| refused.request_id)))
     }
 
     /// The call with ARNs, proof tags and intent filled in.
@@ -393,22 +458,10 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
     /// The policy of the bucket that a call is about, empty where it has none; `None` where there is no bucket (yet, or
     /// any more).
     async fn live_policy(&self, call: &Call) -> Result<Option<Policy>, StepError> {
-        let Target::Bucket { name, region, .. } = &call.target else { return Ok(None) };
-        let bucket = WantedBucket {
-            region: region.clone(),
-            aspects: BTreeSet::from([Kind::BucketPolicy]),
-            contents: false,
-            brief: true,
-            recorded: false,
-        };
-        let wanted = Wanted { buckets: [(name.clone(), bucket)].into(), ..Wanted::default() };
-        let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;
-        let aspect = match live.buckets.get(name) {
-            Some(LiveBucket::Exists(facts)) => facts.aspects.get(&Kind::BucketPolicy),
-            _ => return Ok(None),
-        };
+        let Target::Bucket { name, .. } = &call.target else { return Ok(None) };
+        let (aspect, request_id) = self.aspect(&call.target, Kind::BucketPolicy).await?;
         match aspect {
-            Some(LiveAspect::Present(Attributes::Policy(policy))) => Ok(Some(policy.clone())),
+            Some(LiveAspect::Present(Attributes::Policy(policy))) => Ok(Some(policy)),
             Some(LiveAspect::Refused) => Err(StepError::from(CloudError {
                 kind: ErrorKind::AccessDenied,
                 operation: "GetBucketPolicy".to_owned(),
@@ -417,10 +470,11 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
                 code: None,
                 status: Some(403),
                 message: "it has to be read right before it is put".to_owned(),
-                request_id: live.refused.first().and_then(|refused| refused.request_id.clone()),
+                request_id,
                 help: Vec::new(),
             })),
-            _ => Ok(Some(Policy::empty())),
+            Some(_) => Ok(Some(Policy::empty())),
+            None => Ok(None),
         }
     }
 

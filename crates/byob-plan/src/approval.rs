@@ -11,17 +11,24 @@ use crate::plan::{Action, Plan, Step};
 /// The approval that applying this plan opens.
 #[must_use]
 pub fn open(plan: &Plan) -> Approval {
-    let steps = plan
-        .steps
-        .iter()
-        .map(|step| ApprovedStep {
-            address: step.address.clone(),
-            from: step.from.clone(),
-            document: step.document.clone(),
-            action: step.action.as_str().to_owned(),
-        })
-        .collect();
+    let steps = plan.steps.iter().map(approved).collect();
     Approval { digest: plan.digest.clone(), steps, finished: false }
+}
+
+/// Takes the forms that this plan puts in between into an approval that goes on: then they are known as byob's own.
+pub fn go_on(approval: &mut Approval, plan: &Plan) {
+    let between: Vec<ApprovedStep> =
+        plan.steps.iter().filter(|step| step.phase == 1 && !among(step, approval)).map(approved).collect();
+    approval.steps.extend(between);
+}
+
+fn approved(step: &Step) -> ApprovedStep {
+    ApprovedStep {
+        address: step.address.clone(),
+        from: step.from.clone(),
+        document: step.document.clone(),
+        action: step.action.as_str().to_owned(),
+    }
 }
 
 /// What an approved digest means for a plan made now.
@@ -44,7 +51,7 @@ pub fn standing(plan: &Plan, approve: &str, last: Option<&Approval>) -> Standing
         return Standing::Approved;
     }
     let stale = |approval: Option<&Approval>| {
-        let steps = plan.steps.iter().filter(|step| !approval.is_some_and(|a| among(step, a)));
+        let steps = plan.steps.iter().filter(|step| !approval.is_some_and(|a| agreed(plan, step, a)));
         Standing::Stale(steps.map(|step| step.id.clone()).collect())
     };
     match last.filter(|approval| approval.digest == approve) {
@@ -52,7 +59,9 @@ pub fn standing(plan: &Plan, approve: &str, last: Option<&Approval>) -> Standing
             Standing::AlreadyApplied
         }
         Some(approval)
-            if !approval.finished && !plan.blocked() && plan.steps.iter().all(|s| among(s, approval)) =>
+            if !approval.finished
+                && !plan.blocked()
+                && plan.steps.iter().all(|s| agreed(plan, s, approval)) =>
         {
             Standing::Resumed
         }
@@ -75,6 +84,14 @@ pub(crate) fn open_forms<'a>(
 /// Whether anything stands against saying that all is done. What `--recreate` names has not vanished any more.
 fn troubled(plan: &Plan) -> bool {
     plan.findings.iter().any(|finding| finding.blocks() && finding.rule != Rule::NoSuchTarget)
+}
+
+/// Whether a step was agreed to: it is among the approval's, or the form on the way to one that is. (Within both its ends,
+/// such a form gives nobody what the approved one does not; which forms there are hangs on what is left to do.)
+fn agreed(plan: &Plan, step: &Step, approval: &Approval) -> bool {
+    let leads_to =
+        |last: &Step| last.address == step.address && last.phase > step.phase && among(last, approval);
+    among(step, approval) || plan.steps.iter().any(leads_to)
 }
 
 /// Whether a step is among an approval's.

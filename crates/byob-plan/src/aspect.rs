@@ -229,7 +229,8 @@ fn is_suspended(side: &Side) -> bool {
 }
 
 /// Whether what is live is this form, as far as the form says anything.
-pub(crate) fn is_form(kind: Kind, live: &LiveAspect, form: &Attributes) -> bool {
+#[must_use]
+pub fn is_form(kind: Kind, live: &LiveAspect, form: &Attributes) -> bool {
     let live = match live {
         LiveAspect::Present(attributes) => Some(attributes.clone()),
         LiveAspect::Absent | LiveAspect::Unsupported { .. } | LiveAspect::Refused => {

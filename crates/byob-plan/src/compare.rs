@@ -425,6 +425,7 @@ impl<'a> Planner<'a> {
         order::order(&mut self.steps);
         self.check_recreate();
         self.select_targets();
+        self.split_phases();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
         self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));
@@ -434,7 +435,7 @@ impl<'a> Planner<'a> {
             if !stepped.insert(&step.address) {
                 continue;
             }
-            match step.action {
+            match whole_action(&self.steps, step) {
                 Action::Create => summary.create += 1,
                 Action::Update => summary.update += 1,
                 Action::Delete => summary.delete += 1,
@@ -473,6 +474,18 @@ impl<'a> Planner<'a> {
         };
         plan.digest = plan_digest(&plan);
         plan
+    }
+}
+
+/// What becomes of an address whose first step this is: the steps of both phases, taken together.
+fn whole_action(steps: &[Step], first: &Step) -> Action {
+    match steps.iter().rfind(|step| step.address == first.address) {
+        Some(last) if last.id != first.id => match (&first.before, &last.after) {
+            (None, _) => Action::Create,
+            (Some(_), Some(_)) => Action::Update,
+            (Some(_), None) => Action::Delete,
+        },
+        _ => first.action,
     }
 }
 

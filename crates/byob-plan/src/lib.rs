@@ -15,12 +15,14 @@ mod key;
 pub mod lockout;
 mod matching;
 mod order;
+mod phases;
 pub mod plan;
 pub mod recovery;
 mod removal;
 mod selecting;
 pub mod wanted;
 
+pub use aspect::is_form;
 pub use compare::{Input, plan};
 pub use finding::{Finding, Rule, Severity};
 pub use plan::{Action, Change, Drift, DriftSeverity, Mode, Plan, RecordChange, Step, Summary};

@@ -130,7 +130,7 @@ fn close(steps: &mut [Step], ring: &[usize]) {
 
 /// A stable topological order: among the steps that could come next, keys before buckets, deletions of buckets before
 /// deletions of keys, then by address.
-fn sort(steps: &mut Vec<Step>) {
+pub(crate) fn sort(steps: &mut Vec<Step>) {
     let mut rest: Vec<Step> = std::mem::take(steps);
     let fresh: BTreeSet<RootAddress> = rest
         .iter()

@@ -11,6 +11,7 @@ mod converge;
 mod digests;
 mod drift;
 mod order;
+mod phases;
 mod refusals;
 mod renames;
 mod scene;

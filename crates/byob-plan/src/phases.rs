@@ -1,0 +1,571 @@
+//! Tighten, then loosen. Where the steps of a bucket and its key do both, they have two phases: in the first each
+//! document that must not jump takes a form within both its ends (what both the old and the new one give), in the second
+//! its new form. Between them nobody holds access that neither end gives, however the two documents play together, and
+//! access that both give goes on. A single document is put in one write, which has no state in between.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
+use byob_model::call::{Call, Operation, Payload};
+use byob_model::kind::{Attributes, Encryption, KeyRef, Policy, PublicAccessBlock, SseC};
+use byob_model::live::{LiveAspect, LiveBucket};
+use byob_model::recorded::RecordedResource;
+use byob_policy::{
+    AccountId, Arn, BUCKET_POLICY_LIMIT, Circumstances, Document, Effect, Guarded, Identity,
+    KEY_POLICY_LIMIT, Owner, Partition, PrincipalElement, Principals, Publicity, Request, Requester, Verdict,
+    compare, cut_off, evaluate, is_public, meet, principal_in_words,
+};
+
+use serde_json::Value;
+
+use crate::compare::Planner;
+use crate::diff::leaves;
+use crate::order;
+use crate::plan::{Action, Change, RecordChange, Step};
+
+/// The ownership under which ACLs have no effect.
+const ENFORCED: &str = "BucketOwnerEnforced";
+
+/// What a step does to access and protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nobody has more than before.
+    Tightens,
+    /// Nobody has less than before.
+    Loosens,
+    /// Some have more and some have less; or it cannot be told.
+    Both,
+    /// Neither, or all at once and with no state in between that matters.
+    Neither,
+}
+
+/// Where a step stands.
+struct Place {
+    id: String,
+    address: Address,
+    phase: u8,
+    /// Of an encryption: the key that the bucket will be on.
+    key: Option<RootAddress>,
+}
+
+impl Place {
+    fn of(step: &Step) -> Self {
+        let (id, address) = (step.id.clone(), step.address.clone());
+        Self { id, address, phase: step.phase, key: order::key_of(step) }
+    }
+}
+
+/// A form within both ends of a document.
+enum Form {
+    /// Neither end: the form, and who is interrupted until the second phase, and why.
+    Middle(Attributes, BTreeSet<String>),
+    /// The new form itself.
+    New,
+    /// The old form itself, or none that could be put: the document changes in the second phase alone.
+    None,
+}
+
+impl Planner<'_> {
+    /// Gives the steps of each bucket and its keys two phases, where they both tighten and loosen.
+    pub(crate) fn split_phases(&mut self) {
+        let groups = self.groups();
+        for group in groups {
+            let turns: Vec<(usize, Turn)> =
+                group.into_iter().map(|index| (index, self.turn(&self.steps[index]))).collect();
+            let any = |wanted: &[Turn]| turns.iter().any(|(_, turn)| wanted.contains(turn));
+            let both = any(&[Turn::Tightens, Turn::Both]) && any(&[Turn::Loosens, Turn::Both]);
+            if turns.len() > 1 {
+                let addresses = turns.iter().map(|(index, _)| self.steps[*index].address.clone()).collect();
+                if both {
+                    self.two_phases(&turns);
+                }
+                self.in_order(&addresses);
+            }
+        }
+        self.restrict_after_policies();
+        order::sort(&mut self.steps);
+    }
+
+    /// A block that begins to restrict public policies cuts everybody off while the policy is public, those too who are
+    /// let in before and after. Where the policy changes as well, it goes first.
+    fn restrict_after_policies(&mut self) {
+        let mut turned: Vec<(String, String)> = Vec::new();
+        for step in self.steps.iter().filter(|s| s.kind == Kind::PublicAccessBlock) {
+            let (old, new) = (block(step.before.as_ref()), block(step.after.as_ref()));
+            let policy = step.address.root().aspect(Kind::BucketPolicy);
+            let policy = self.steps.iter().find(|s| s.address == policy && s.phase == step.phase);
+            if let Some(policy) = policy
+                && !old.restrict_public_buckets
+                && new.restrict_public_buckets
+                && is_public(&document(policy.before.as_ref())).is_public()
+            {
+                turned.push((step.id.clone(), policy.id.clone()));
+            }
+        }
+        for (block, policy) in turned {
+            for step in &mut self.steps {
+                if step.id == policy {
+                    step.depends_on.retain(|id| *id != block);
+                } else if step.id == block {
+                    step.depends_on.push(policy.clone());
+                    step.depends_on.sort();
+                }
+            }
+        }
+    }
+
+    /// The steps that decide access and protection, by the buckets and keys that belong together.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let decides = |step: &Step| {
+            matches!(
+                step.kind,
+                Kind::PublicAccessBlock
+                    | Kind::Ownership
+                    | Kind::BucketPolicy
+                    | Kind::Encryption
+                    | Kind::KeyPolicy
+            ) && !step.calls.is_empty()
+        };
+        let mut roots: BTreeMap<RootAddress, Vec<usize>> = BTreeMap::new();
+        for (index, step) in self.steps.iter().enumerate().filter(|(_, step)| decides(step)) {
+            roots.entry(step.address.root()).or_default().push(index);
+        }
+        // Each root begins as a group of its own; a bucket takes its keys' groups in.
+        let mut group: BTreeMap<&RootAddress, usize> =
+            roots.keys().enumerate().map(|(number, root)| (root, number)).collect();
+        for bucket in roots.keys().filter(|root| root.kind == RootKind::Bucket) {
+            for key in self.keys_of(bucket) {
+                if let (Some(&one), Some(&other)) = (group.get(bucket), group.get(&key)) {
+                    group.values_mut().filter(|number| **number == other).for_each(|number| *number = one);
+                }
+            }
+        }
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (root, steps) in &roots {
+            if let Some(number) = group.get(root) {
+                groups.entry(*number).or_default().extend(steps);
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    /// The keys of this configuration that a bucket is on, is to be on, or once was.
+    fn keys_of(&self, bucket: &RootAddress) -> BTreeSet<RootAddress> {
+        let wanted = self.desired.roots.get(bucket).and_then(|root| root.encryption_key());
+        let steps = self.steps.iter().filter(|s| s.kind == Kind::Encryption && s.address.root() == *bucket);
+        let before = steps.filter_map(|step| match &step.before {
+            Some(Attributes::Encryption(encryption)) => encryption.kms_key.as_ref(),
+            _ => None,
+        });
+        let used = self.recorded.root(bucket).map(|r| r.keys_used.clone()).unwrap_or_default();
+        let by_arn =
+            |arn: &str| self.arns.iter().find(|(_, known)| *known == arn).map(|(key, _)| key.clone());
+        let named = wanted.into_iter().chain(before).filter_map(|key| match key {
+            KeyRef::Managed { arn_of } => Some(arn_of.clone()),
+            KeyRef::Arn(arn) => by_arn(arn),
+        });
+        named.chain(used.iter().filter_map(|arn| by_arn(arn))).collect()
+    }
+
+    fn turn(&self, step: &Step) -> Turn {
+        if self.is_fresh(step) {
+            // What is made has no old form; its policy is new access, and all else of it comes before.
+            return if step.kind == Kind::BucketPolicy { Turn::Loosens } else { Turn::Neither };
+        }
+        match (&step.before, &step.after) {
+            (Some(Attributes::Encryption(old)), Some(Attributes::Encryption(new))) => {
+                encryption_turn(old, new)
+            }
+            (_, Some(Attributes::PublicAccessBlock(new))) => block_turn(block(step.before.as_ref()), *new),
+            (_, Some(Attributes::Ownership(new))) if new.object_ownership == ENFORCED => Turn::Tightens,
+            (_, Some(Attributes::Ownership(_))) => Turn::Loosens,
+            _ if matches!(step.kind, Kind::BucketPolicy | Kind::KeyPolicy) => self.policy_turn(step),
+            _ => Turn::Neither,
+        }
+    }
+
+    /// Whether the root is being made: by this plan, or by the open approval that this plan goes on with.
+    fn is_fresh(&self, step: &Step) -> bool {
+        let root = step.address.root().address();
+        let open = self.recorded.approval.iter().filter(|approval| !approval.finished);
+        self.steps.iter().any(|s| s.address == root && s.action == Action::Create)
+            || open
+                .flat_map(|approval| &approval.steps)
+                .any(|s| s.address == root && s.action == Action::Create.as_str())
+    }
+
+    fn policy_turn(&self, step: &Step) -> Turn {
+        let (old, new) = (document(step.before.as_ref()), document(step.after.as_ref()));
+        let owner = self.owner(step);
+        let cut = self.cut(step, (&old, &new));
+        let within = |outer: &Document, inner: &Document| compare(outer, inner, &owner) == Verdict::Within;
+        let (mut tightens, mut loosens) = (within(&old, &new), within(&new, &old));
+        if let ((true, _) | (_, true), Some(account)) = (cut, &owner.account) {
+            // It has to be so as it stands, because the block may change before it, and as it has effect.
+            let effective = |document: &Document, cut: bool| match cut {
+                true => cut_off(document, account),
+                false => document.clone(),
+            };
+            let (old, new) = (effective(&old, cut.0), effective(&new, cut.1));
+            (tightens, loosens) = (tightens && within(&old, &new), loosens && within(&new, &old));
+        }
+        match (tightens, loosens) {
+            (true, true) => Turn::Neither,
+            (true, false) => Turn::Tightens,
+            (false, true) => Turn::Loosens,
+            (false, false) => Turn::Both,
+        }
+    }
+
+    fn owner(&self, step: &Step) -> Owner {
+        let guarded = if step.kind == Kind::KeyPolicy { Guarded::Key } else { Guarded::Bucket };
+        Owner { guarded, account: self.desired.account_id.parse().ok() }
+    }
+
+    /// Whether everybody but the owner's account and AWS's services is cut off at either end of a policy: by a public
+    /// access block that restricts a public policy. A block that was not looked at counts as one that does.
+    fn cut(&self, step: &Step, (old, new): (&Document, &Document)) -> (bool, bool) {
+        if step.kind != Kind::BucketPolicy {
+            return (false, false);
+        }
+        let blocks = self.block_ends(&step.address.root());
+        let restricts =
+            |block: Option<PublicAccessBlock>| block.is_none_or(|block| block.restrict_public_buckets);
+        (restricts(blocks.0) && is_public(old).is_public(), restricts(blocks.1) && is_public(new).is_public())
+    }
+
+    /// The public access block of a bucket before and after; `None`: not known.
+    fn block_ends(&self, bucket: &RootAddress) -> (Option<PublicAccessBlock>, Option<PublicAccessBlock>) {
+        let address = bucket.aspect(Kind::PublicAccessBlock);
+        if let Some(step) = self.steps.iter().find(|s| s.address == address && !s.calls.is_empty()) {
+            return (Some(block(step.before.as_ref())), Some(block(step.after.as_ref())));
+        }
+        let name = match (self.desired.roots.get(bucket), self.recorded.root(bucket)) {
+            (Some(root), _) => &root.name,
+            (None, Some(recorded)) => &recorded.identity,
+            (None, None) => return (None, None),
+        };
+        let live = match self.live.buckets.get(name) {
+            Some(LiveBucket::Exists(facts)) => match facts.aspects.get(&Kind::PublicAccessBlock) {
+                Some(LiveAspect::Present(attributes)) => Some(block(Some(attributes))),
+                Some(LiveAspect::Absent) => Some(block(None)),
+                _ => None,
+            },
+            _ => None,
+        };
+        (live, live)
+    }
+
+    fn two_phases(&mut self, turns: &[(usize, Turn)]) {
+        let mut first: Vec<Step> = Vec::new();
+        let mut renamed: BTreeMap<String, String> = BTreeMap::new();
+        // All are found before any step is changed: one document's form hangs on the others' ends.
+        let left = self.left_keys(turns);
+        let forms: Vec<(usize, Form)> = turns
+            .iter()
+            .map(|&(index, turn)| match turn {
+                // Until the bucket has left it what is written there goes under this key.
+                _ if left.contains(&self.steps[index].address.root()) => (index, Form::None),
+                Turn::Tightens => (index, Form::New),
+                Turn::Both => (index, self.within(&self.steps[index])),
+                Turn::Loosens | Turn::Neither => (index, Form::None),
+            })
+            .collect();
+        for (index, form) in forms {
+            let step = &mut self.steps[index];
+            match form {
+                Form::None => {}
+                Form::New => step.phase = 1,
+                Form::Middle(middle, interrupted) => {
+                    let earlier = earlier(step, middle, &interrupted);
+                    let id = std::mem::replace(&mut step.id, format!("{}#2", step.address));
+                    step.action = action(earlier.after.as_ref(), step.after.as_ref());
+                    step.changes = changes(earlier.after.as_ref(), step.after.as_ref());
+                    step.before.clone_from(&earlier.after);
+                    renamed.insert(id, step.id.clone());
+                    first.push(earlier);
+                }
+            }
+        }
+        for step in &mut self.steps {
+            for id in &mut step.depends_on {
+                if let Some(new) = renamed.get(id) {
+                    id.clone_from(new);
+                }
+            }
+        }
+        self.steps.append(&mut first);
+    }
+
+    /// Keys that a bucket leaves and none comes to.
+    fn left_keys(&self, turns: &[(usize, Turn)]) -> BTreeSet<RootAddress> {
+        let steps =
+            || turns.iter().map(|(index, _)| &self.steps[*index]).filter(|s| s.kind == Kind::Encryption);
+        let joined: BTreeSet<RootAddress> = steps().filter_map(order::key_of).collect();
+        let before = steps().filter_map(|step| match &step.before {
+            Some(Attributes::Encryption(Encryption { kms_key: Some(KeyRef::Arn(arn)), .. })) => Some(arn),
+            _ => None,
+        });
+        let left = before.filter_map(|arn| self.arns.iter().find(|(_, known)| *known == arn));
+        left.map(|(key, _)| key.clone()).filter(|key| !joined.contains(key)).collect()
+    }
+
+    /// What comes before what in one group: the first phase before the second; in each the keys' policies that the
+    /// default encryption needs before it, then the encryption, the block, the ownership, and the bucket's policy last.
+    fn in_order(&mut self, group: &BTreeSet<Address>) {
+        let steps: Vec<Place> =
+            self.steps.iter().filter(|s| group.contains(&s.address)).map(Place::of).collect();
+        let joined: BTreeSet<&RootAddress> = steps.iter().filter_map(|s| s.key.as_ref()).collect();
+        let fresh: BTreeSet<RootAddress> =
+            self.steps.iter().filter(|s| self.is_fresh(s)).map(|s| s.address.root()).collect();
+        for step in self.steps.iter_mut().filter(|s| group.contains(&s.address)) {
+            let root = step.address.root();
+            let mut on: BTreeSet<String> = step.depends_on.drain(..).collect();
+            for other in steps.iter().filter(|other| other.id != step.id) {
+                let own = other.address.root() == root && !fresh.contains(&root);
+                let before = match other.phase.cmp(&step.phase) {
+                    Ordering::Less => true,
+                    Ordering::Greater => {
+                        on.remove(&other.id);
+                        false
+                    }
+                    Ordering::Equal => match (other.address.kind, step.kind) {
+                        (Kind::Encryption, Kind::PublicAccessBlock | Kind::Ownership) => own,
+                        (
+                            Kind::Encryption | Kind::PublicAccessBlock | Kind::Ownership,
+                            Kind::BucketPolicy,
+                        ) => own,
+                        (Kind::KeyPolicy, Kind::BucketPolicy) => !fresh.contains(&root),
+                        (Kind::KeyPolicy, Kind::PublicAccessBlock | Kind::Ownership) => {
+                            !fresh.contains(&root)
+                        }
+                        // A key that buckets leave waits until they have left; one that a bucket comes to does not.
+                        (Kind::Encryption, Kind::KeyPolicy) => !joined.contains(&root),
+                        _ => false,
+                    },
+                };
+                if before {
+                    on.insert(other.id.clone());
+                }
+            }
+            step.depends_on = on.into_iter().collect();
+        }
+    }
+
+    /// The form within both ends of a step's document.
+    fn within(&self, step: &Step) -> Form {
+        if let (Some(Attributes::PublicAccessBlock(old)), Some(Attributes::PublicAccessBlock(new))) =
+            (&step.before, &step.after)
+        {
+            return Form::Middle(Attributes::PublicAccessBlock(either(*old, *new)), BTreeSet::new());
+        }
+        let own = self.desired.account_id.parse::<AccountId>().ok();
+        let in_words = |principal: &String| principal_in_words(principal, own.as_ref());
+        let (old, new) = (document(step.before.as_ref()), document(step.after.as_ref()));
+        let met = meet(&old, &new);
+        let mut document = met.document;
+        let mut interrupted: BTreeSet<String> = BTreeSet::new();
+        if let ((true, _) | (_, true), Some(own)) = (self.cut(step, (&old, &new)), &own) {
+            // Others are cut off at one end; a form that is not public any more would let them in.
+            if keep_own(&mut document, own) {
+                interrupted
+                    .insert("this account's principals that a statement for anyone lets in".to_owned());
+            }
+        } else {
+            for left in &met.left_out {
+                let who: Vec<String> = left.principals.iter().map(in_words).collect();
+                interrupted.insert(format!("{} ({})", who.join(", "), left.reason));
+            }
+        }
+        let mut leave_out = |document: &mut Document, index: usize, why: &str| {
+            let statement = document.statements.remove(index);
+            let principals = statement.principal.iter().flat_map(|one| one.principals().0.values().flatten());
+            let who: Vec<String> = principals.map(in_words).collect();
+            interrupted.insert(format!("{} ({why})", who.join(", ")));
+        };
+        while self.refuses_public(step)
+            && let Publicity::Public { statement, .. } = is_public(&document)
+        {
+            leave_out(&mut document, statement, "public access is still blocked then");
+        }
+        let limit = if step.kind == Kind::KeyPolicy { KEY_POLICY_LIMIT } else { BUCKET_POLICY_LIMIT };
+        while document.to_json().len() > limit
+            && let Some(index) = document.statements.iter().rposition(|s| s.effect == Effect::Allow)
+        {
+            leave_out(&mut document, index, "both forms together are over AWS's limit");
+        }
+        if document.to_json().len() > limit {
+            // Nothing is allowed by now; what only the new form denies waits for it.
+            document = Policy { document: old.clone() }.denies().document;
+        }
+        let partition = self.input.partition.parse().unwrap_or(Partition::Aws);
+        if step.kind == Kind::KeyPolicy && !manages(&document, own.as_ref(), partition) {
+            return Form::None;
+        }
+        let policy = Policy { document };
+        if policy == (Policy { document: old }) {
+            Form::None
+        } else if policy == (Policy { document: new }) {
+            Form::New
+        } else {
+            Form::Middle(Attributes::Policy(policy), interrupted)
+        }
+    }
+
+    /// Whether a policy that is public would be refused in the first phase.
+    fn refuses_public(&self, step: &Step) -> bool {
+        step.kind == Kind::BucketPolicy
+            && match self.block_ends(&step.address.root()) {
+                (Some(old), Some(new)) => either(old, new).block_public_policy,
+                _ => true,
+            }
+    }
+}
+
+/// The first phase's step of a document that takes two.
+fn earlier(step: &Step, middle: Attributes, interrupted: &BTreeSet<String>) -> Step {
+    let middle = Some(middle).filter(|attributes| !attributes.is_empty());
+    let call = |operation, payload| {
+        step.calls.first().map(|call| Call { operation, payload, target: call.target.clone() })
+    };
+    let calls = match (&middle, step.kind) {
+        (None, _) => call(Operation::DeleteBucketPolicy, Payload::None),
+        (Some(form), Kind::PublicAccessBlock) => {
+            call(Operation::PutPublicAccessBlock, Payload::Attributes(form.clone()))
+        }
+        (Some(form), Kind::KeyPolicy) => call(Operation::PutKeyPolicy, Payload::Attributes(form.clone())),
+        (Some(form), _) => call(Operation::PutBucketPolicy, Payload::Attributes(form.clone())),
+    };
+    let recorded = |resource: &RecordedResource| {
+        let attributes = middle.as_ref().map_or(Value::Null, Attributes::to_value);
+        RecordedResource { attributes, ..resource.clone() }
+    };
+    let record = step.record.iter().map(|change| match change {
+        RecordChange::Put(address, resource) if *address == step.address => {
+            RecordChange::Put(address.clone(), recorded(resource))
+        }
+        other => other.clone(),
+    });
+    let mut reason = "first what both the old and the new one give".to_owned();
+    if !interrupted.is_empty() {
+        let who: Vec<&str> = interrupted.iter().map(String::as_str).collect();
+        reason = format!("{reason}; interrupted until the second phase: {}", who.join("; "));
+    }
+    Step {
+        id: format!("{}#1", step.address),
+        phase: 1,
+        action: action(step.before.as_ref(), middle.as_ref()),
+        reason,
+        changes: changes(step.before.as_ref(), middle.as_ref()),
+        calls: calls.into_iter().collect(),
+        document: middle.as_ref().map_or(Value::Null, Attributes::to_value),
+        record: record.collect(),
+        after: middle,
+        ..step.clone()
+    }
+}
+
+fn action(before: Option<&Attributes>, after: Option<&Attributes>) -> Action {
+    match (before.is_some_and(|b| !b.is_empty()), after.is_some_and(|a| !a.is_empty())) {
+        (false, _) => Action::Create,
+        (true, true) => Action::Update,
+        (true, false) => Action::Delete,
+    }
+}
+
+/// The leaves at which two forms differ; a policy is one leaf.
+fn changes(before: Option<&Attributes>, after: Option<&Attributes>) -> Vec<Change> {
+    let value = |side: Option<&Attributes>| side.map_or(Value::Null, Attributes::to_value);
+    let (before_value, after_value) = (value(before), value(after));
+    if [before, after].iter().any(|side| matches!(side, Some(Attributes::Policy(_)))) {
+        let path = String::new();
+        return vec![Change { path, before: before_value, after: after_value, unknown: Some(false) }];
+    }
+    leaves(&before_value, &after_value)
+}
+
+fn document(side: Option<&Attributes>) -> Document {
+    match side {
+        Some(Attributes::Policy(policy)) => policy.document.clone(),
+        _ => Policy::empty().document,
+    }
+}
+
+/// AWS: where there is no block, all four are off.
+fn block(side: Option<&Attributes>) -> PublicAccessBlock {
+    match side {
+        Some(Attributes::PublicAccessBlock(block)) => *block,
+        _ => PublicAccessBlock {
+            block_public_acls: false,
+            ignore_public_acls: false,
+            block_public_policy: false,
+            restrict_public_buckets: false,
+        },
+    }
+}
+
+/// What blocks whatever one of the two blocks.
+fn either(old: PublicAccessBlock, new: PublicAccessBlock) -> PublicAccessBlock {
+    PublicAccessBlock {
+        block_public_acls: old.block_public_acls || new.block_public_acls,
+        ignore_public_acls: old.ignore_public_acls || new.ignore_public_acls,
+        block_public_policy: old.block_public_policy || new.block_public_policy,
+        restrict_public_buckets: old.restrict_public_buckets || new.restrict_public_buckets,
+    }
+}
+
+fn block_turn(old: PublicAccessBlock, new: PublicAccessBlock) -> Turn {
+    let all = either(old, new);
+    match (all == new, all == old) {
+        (true, true) => Turn::Neither,
+        (true, false) => Turn::Tightens,
+        (false, true) => Turn::Loosens,
+        (false, false) => Turn::Both,
+    }
+}
+
+/// Default encryption goes from one form to the other in one write, so that it is never weaker than both. Under another
+/// key others may read and write: that waits until all that tightens is done, and for the key's policy.
+fn encryption_turn(old: &Encryption, new: &Encryption) -> Turn {
+    let opens = old.sse_c == Some(SseC::Blocked) && new.sse_c == Some(SseC::Allowed);
+    let moves = (&old.algorithm, &old.kms_key) != (&new.algorithm, &new.kms_key);
+    if opens || moves { Turn::Loosens } else { Turn::Neither }
+}
+
+/// Leaves the Allows of the owner's own account and of AWS's services. Whether an Allow for anyone, the owner's account
+/// with them, went.
+fn keep_own(document: &mut Document, own: &AccountId) -> bool {
+    let mut anyone = false;
+    document.statements.retain_mut(|statement| {
+        if statement.effect == Effect::Deny {
+            return true;
+        }
+        let Some(PrincipalElement::Is(Principals(all))) = &mut statement.principal else {
+            anyone = true;
+            return false;
+        };
+        for (kind, values) in all.iter_mut() {
+            anyone |= values.iter().any(|value| value == "*");
+            values.retain(|value| match kind.as_str() {
+                "Service" => value != "*",
+                "AWS" => {
+                    value == own.as_str()
+                        || value.parse::<Arn>().is_ok_and(|arn| arn.account_id().as_ref() == Some(own))
+                }
+                _ => false,
+            });
+        }
+        all.retain(|_, values| !values.is_empty());
+        !all.is_empty()
+    });
+    anyone
+}
+
+/// Whether the owner's account can still change a key's policy: KMS refuses one that locks everybody out.
+fn manages(document: &Document, own: Option<&AccountId>, partition: Partition) -> bool {
+    let Some(own) = own else { return false };
+    let root = Request::new(Requester::Root(own.root_arn(partition)), "kms:PutKeyPolicy", "*", []);
+    let circumstances = Circumstances::new(Guarded::Key, Some(own.clone()), Identity::Everything);
+    evaluate(document, &root, &circumstances).is_allowed()
+}
