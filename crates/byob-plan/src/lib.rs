@@ -1,6 +1,7 @@
 //! The three-way comparison (desired, recorded, live), the ordered steps, the findings and the digest. Pure: no runtime,
 //! no clock, no I/O; every function here can be tested with values alone.
 
+pub mod access;
 pub mod approval;
 mod aspect;
 mod bucket;
@@ -21,6 +22,7 @@ mod removal;
 mod selecting;
 pub mod wanted;
 
+pub use access::{Access, AccessVerdict, Answer};
 pub use compare::{Input, plan};
 pub use finding::{Finding, Rule, Severity};
 pub use plan::{Action, Change, Drift, DriftSeverity, Mode, Plan, RecordChange, Step, Summary};
