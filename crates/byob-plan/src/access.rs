@@ -1,8 +1,10 @@
 //! Who gains and loses which access by a plan, and what could not be looked at. Made from what the planner has: live
 //! state before, and after it what the steps' own calls put. The judgement on two documents is `byob-policy`'s.
 //!
-//! Rooms: `ends` has the two ends of a root, `judge` compares them, `unchecked` collects what was not looked at.
+//! Rooms: `ends` has the two ends of a root, `comparison` compares two documents, `judge` puts the answers together,
+//! `unchecked` collects what was not looked at.
 
+mod comparison;
 mod ends;
 mod judge;
 mod unchecked;
@@ -73,11 +75,14 @@ pub struct AccessVerdict {
     pub public: Answer,
     /// What could not be looked at, in short sentences, sorted.
     pub not_checked: Vec<String>,
+    /// Nobody gains anything but what is listed, and that is proved; the JSON is without it, and has what is in doubt.
+    #[serde(skip)]
+    pub all_told: bool,
 }
 
 impl Default for AccessVerdict {
     fn default() -> Self {
-        Self { grows: Answer::No, public: Answer::No, not_checked: Vec::new() }
+        Self { grows: Answer::No, public: Answer::No, not_checked: Vec::new(), all_told: true }
     }
 }
 
@@ -122,11 +127,12 @@ impl Planner<'_> {
             }
             match case.address.kind {
                 RootKind::Bucket => {
+                    let name = case.desired.map(|desired| desired.name.as_str());
                     if let Some(ends) = self.bucket_ends(case) {
                         judge.bucket(&ends);
                     }
-                    if let Some((live, accepted)) = self.foreign_drift(case) {
-                        judge.foreign(&case.address, &live, &accepted);
+                    if let (Some((recorded, live)), Some(name)) = (self.foreign_drift(case), name) {
+                        judge.foreign(&case.address, name, &recorded, &live);
                     }
                 }
                 RootKind::Key => {

@@ -26,6 +26,7 @@ pub(super) struct BucketEnd {
 #[derive(Debug)]
 pub(super) struct BucketEnds<'a> {
     pub address: &'a RootAddress,
+    pub name: &'a str,
     pub before: Option<BucketEnd>,
     pub after: Option<BucketEnd>,
     /// Whether it is to be in the state that the plan ends in.
@@ -99,6 +100,7 @@ impl Planner<'_> {
         };
         let mut ends = BucketEnds {
             address: &case.address,
+            name,
             after: before.clone(),
             before,
             desired: case.desired.is_some(),

@@ -1,16 +1,15 @@
-//! The judgement: both ends of each root compared, the answers put together. Never wrong towards "no": where a public
-//! access block plays a part, the old end counts with the least it may give, the new one with the most.
+//! The judgement: both ends of each root, the answers put together. "No" is said only where nothing is in doubt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::RootAddress;
 use byob_model::kind::{Policy, PublicAccessBlock};
 use byob_policy::{
-    AccountId, ActionElement, Change, Document, Effect, Guarded, Owner, Partition, PrincipalElement,
-    Principals, ResourceClass, ResourceElement, Statement, Verdict, Witness, changes, compare,
-    conditions_in_words, cut_off, is_public,
+    AccountId, ActionElement, Document, Effect, Guarded, Partition, PrincipalElement, Principals,
+    ResourceClass, ResourceElement, Statement, is_public,
 };
 
+use super::comparison::{Entry, Outcome, Pair, all_lost, compared, given, shape};
 use super::ends::{BucketEnd, BucketEnds, KeyEnds};
 use super::unchecked::Unchecked;
 use super::{Access, AccessVerdict, Answer, Example, Proof};
@@ -24,16 +23,10 @@ pub(super) struct Judge {
     entries: BTreeMap<Place, (BTreeSet<String>, Option<Example>)>,
     grows: Answer,
     public: Answer,
+    all_told: bool,
+    /// Outcomes by shape, each with the name of the bucket it was found for.
+    known: BTreeMap<String, (String, Outcome)>,
     pub(super) unchecked: Unchecked,
-}
-
-/// Two documents beside their public access blocks.
-struct Pair<'a> {
-    old: &'a Document,
-    new: &'a Document,
-    /// `RestrictPublicBuckets` on either side; `None`: not known.
-    old_restricts: Option<bool>,
-    new_restricts: Option<bool>,
 }
 
 impl Judge {
@@ -43,6 +36,8 @@ impl Judge {
             entries: BTreeMap::new(),
             grows: Answer::No,
             public: Answer::No,
+            all_told: true,
+            known: BTreeMap::new(),
             unchecked: Unchecked::default(),
         }
     }
@@ -54,8 +49,12 @@ impl Judge {
             let (gained, lost) = if lost { (Vec::new(), actions) } else { (actions, Vec::new()) };
             Access { resource: root.address(), class, principal, gained, lost, conditions, proof, example }
         });
-        let verdict =
-            AccessVerdict { grows: self.grows, public: self.public, not_checked: self.unchecked.sentences() };
+        let verdict = AccessVerdict {
+            grows: self.grows,
+            public: self.public,
+            not_checked: self.unchecked.sentences(),
+            all_told: self.all_told,
+        };
         (entries.collect(), verdict)
     }
 
@@ -65,15 +64,17 @@ impl Judge {
         self.unchecked.of("everything", root);
     }
 
-    fn grows(&mut self, answer: Answer) {
-        self.grows = self.grows.max(answer);
+    /// Somebody may gain what is not listed.
+    fn doubt(&mut self) {
+        self.all_told = false;
+        self.grows = self.grows.max(Answer::CannotTell);
     }
 
     pub(super) fn bucket(&mut self, ends: &BucketEnds<'_>) {
         let none = Policy::empty().document;
         match (&ends.before, &ends.after) {
             (Some(before), None) => match &before.policy {
-                Some(policy) => self.all_lost(ends.address, Guarded::Bucket, policy),
+                Some(policy) => self.gone(ends.address, Guarded::Bucket, policy),
                 None => self.unchecked.of("policy", ends.address),
             },
             (None, Some(after)) => {
@@ -84,7 +85,8 @@ impl Judge {
                 };
                 self.loosened(ends, &born, after);
                 if let (Some(old), Some(new)) = (&born.policy, &after.policy) {
-                    self.compared(ends.address, Guarded::Bucket, &pair(&born, after, old, new), true);
+                    let pair = Pair { born: true, ..pair(&born, after, old, new) };
+                    self.compared(ends.address, ends.name, Guarded::Bucket, &pair);
                 }
             }
             (Some(before), Some(after)) => self.kept(ends, before, after),
@@ -107,7 +109,7 @@ impl Judge {
                 if old.equals(new) && (restricts(before) == restricts(after) || !is_public(old).is_public()) {
                     return;
                 }
-                self.compared(ends.address, Guarded::Bucket, &pair(before, after, old, new), false);
+                self.compared(ends.address, ends.name, Guarded::Bucket, &pair(before, after, old, new));
             }
             (None, Some(new)) => {
                 self.unchecked.of("policy", ends.address);
@@ -118,7 +120,7 @@ impl Judge {
                 self.unchecked.of("policy", ends.address);
                 let on = |end: &BucketEnd| end.block.is_some_and(|block| block.restrict_public_buckets);
                 if !on(after) {
-                    self.grows(Answer::CannotTell);
+                    self.doubt();
                 }
             }
         }
@@ -135,12 +137,12 @@ impl Judge {
             acls |=
                 acls_on && (goes_off(|one| one.ignore_public_acls) || goes_off(|one| one.block_public_acls));
             if goes_off(|one| one.block_public_policy) {
-                self.grows(Answer::CannotTell);
+                self.doubt();
                 self.unchecked.of("public policies that somebody may from now on put", ends.address);
             }
         }
         if acls {
-            self.grows(Answer::CannotTell);
+            self.doubt();
             self.unchecked.of("ACLs", ends.address);
         }
     }
@@ -179,7 +181,7 @@ impl Judge {
         let (root, guarded) = (ends.address, Guarded::Key);
         match (&ends.before, &ends.after) {
             (Some(before), None) => match &before.policy {
-                Some(policy) => self.all_lost(root, guarded, policy),
+                Some(policy) => self.gone(root, guarded, policy),
                 None => self.unchecked.of("policy", root),
             },
             (None, Some(after)) => {
@@ -188,7 +190,7 @@ impl Judge {
                     _ => Policy::empty().document,
                 };
                 if let Some(new) = &after.policy {
-                    self.compared(root, guarded, &plain(&born, new), true);
+                    self.compared(root, "", guarded, &Pair { born: true, ..plain(&born, new) });
                 }
             }
             (Some(before), Some(after)) => {
@@ -198,11 +200,11 @@ impl Judge {
                         Some(new) => self.unread(root, guarded, new),
                         None => {
                             self.unchecked.of("policy", root);
-                            self.grows(Answer::CannotTell);
+                            self.doubt();
                         }
                     },
                     (Some(old), Some(new)) if old.equals(new) => return,
-                    (Some(old), Some(new)) => self.compared(root, guarded, &plain(old, new), false),
+                    (Some(old), Some(new)) => self.compared(root, "", guarded, &plain(old, new)),
                     (None, Some(new)) => {
                         self.unchecked.of("policy", root);
                         self.unread(root, guarded, new);
@@ -216,193 +218,65 @@ impl Judge {
     }
 
     /// Other teams' statements: as recorded, and as they are.
-    pub(super) fn foreign(&mut self, root: &RootAddress, recorded: &Document, live: &Document) {
-        self.compared(root, Guarded::Bucket, &plain(recorded, live), false);
+    pub(super) fn foreign(&mut self, root: &RootAddress, name: &str, recorded: &Document, live: &Document) {
+        self.compared(root, name, Guarded::Bucket, &plain(recorded, live));
     }
 
-    fn owner(&self, guarded: Guarded) -> Owner {
-        Owner { guarded, account: self.account.clone() }
-    }
-
-    /// Two documents that were both read. Nobody loses anything by a root that is new.
-    fn compared(&mut self, root: &RootAddress, guarded: Guarded, pair: &Pair<'_>, new: bool) {
-        let owner = self.owner(guarded);
-        let (least, was) = self.under_block(pair.old, pair.old_restricts);
-        let (rest, is) = self.under_block(pair.new, pair.new_restricts);
-        let verdict = compare(&least, pair.new, &owner);
-        if new && verdict == Verdict::Within {
-            return;
-        }
-        self.unchecked.delegations(pair.new, root);
-        let told = |new: &Document| back_in(changes(&least, new, &owner), pair.old, &least);
-        let may = told(pair.new);
-        // With the settings as they really are; nothing is sure where they are not known.
-        let sure = match (was, is) {
-            (true, true) if rest == *pair.new => may.clone(),
-            (true, true) => narrowed(told(&rest)),
-            _ => Vec::new(),
+    /// Two documents that were both read.
+    fn compared(&mut self, root: &RootAddress, name: &str, guarded: Guarded, pair: &Pair<'_>) {
+        let account = self.account.as_ref();
+        let shape = shape(name, guarded, pair);
+        let outcome = match self.known.get(&shape) {
+            Some((known, outcome)) => outcome.renamed(known, name),
+            None => compared(account, guarded, pair),
         };
-        let shown = self.gains(root, &may, &sure);
-        let losses = if was && is { sure } else { doubted(changes(pair.old, &rest, &owner)) };
-        if !new {
-            for change in losses.iter().filter(|change| !change.lost.is_empty()) {
-                let proof = match change.proof {
-                    _ if pair.new.is_empty() => Proof::Proved,
-                    byob_policy::Proof::Witness => Proof::Witness,
-                    byob_policy::Proof::CannotTell => Proof::CannotTell,
-                };
-                self.enter(root, change, true, &change.lost, proof);
-            }
+        if outcome.grows != Answer::No {
+            self.unchecked.delegations(pair.new, root);
         }
-        match verdict {
-            Verdict::Within => {}
-            Verdict::Beyond(_) if shown => self.grows(Answer::Yes),
-            Verdict::Beyond(witness) if may.iter().all(|change| change.gained.is_empty()) => {
-                self.unlisted(root, &witness, was && is && rest == *pair.new);
-            }
-            Verdict::Beyond(_) => self.grows(Answer::CannotTell),
-            Verdict::CannotTell { reason } => {
+        self.grows = self.grows.max(outcome.grows);
+        match &outcome.doubt {
+            // It may hang on the very name.
+            Some(reason) => {
+                self.all_told = false;
                 self.unchecked.of(format!("policy ({reason})"), root);
-                self.grows(if shown { Answer::Yes } else { Answer::CannotTell });
+            }
+            None => {
+                self.known.entry(shape).or_insert_with(|| (name.to_owned(), outcome.clone()));
             }
         }
-    }
-
-    /// What a policy gives at least beside `RestrictPublicBuckets`, and whether that is what it really gives.
-    fn under_block(&self, policy: &Document, restricts: Option<bool>) -> (Document, bool) {
-        if restricts == Some(false) || !is_public(policy).is_public() {
-            return (policy.clone(), true);
-        }
-        let cut = self.account.as_ref().map_or_else(|| Policy::empty().document, |own| cut_off(policy, own));
-        (cut, restricts.is_some())
-    }
-
-    /// Enters what may be gained; whether any of it is sure.
-    fn gains(&mut self, root: &RootAddress, may: &[Change], sure: &[Change]) -> bool {
-        let mut shown = false;
-        for change in may.iter().filter(|change| !change.gained.is_empty()) {
-            let same = |other: &&Change| {
-                other.principal == change.principal
-                    && other.class == change.class
-                    && other.proof == byob_policy::Proof::Witness
-            };
-            let mut doubtful = change.gained.clone();
-            for other in sure.iter().filter(same) {
-                let certain: Vec<&'static str> =
-                    other.gained.iter().copied().filter(|action| change.gained.contains(action)).collect();
-                doubtful.retain(|action| !certain.contains(action));
-                shown |= !certain.is_empty();
-                self.enter(root, other, false, &certain, Proof::Witness);
-            }
-            self.enter(root, change, false, &doubtful, Proof::CannotTell);
-        }
-        // Whether a document that cannot be compared gives anything is not known either.
-        for change in may.iter().filter(|change| change.gained.is_empty() && change.lost.is_empty()) {
-            self.place(root, change, false, Proof::CannotTell);
-        }
-        shown
-    }
-
-    /// New access by an action that the table of real ones does not have.
-    fn unlisted(&mut self, root: &RootAddress, witness: &Witness, sure: bool) {
-        let (answer, proof) =
-            if sure { (Answer::Yes, Proof::Witness) } else { (Answer::CannotTell, Proof::CannotTell) };
-        self.grows(answer);
-        let request = &witness.request;
-        let class =
-            match (self.owner(witness.circumstances.guarded).guarded, request.resource().contains('/')) {
-                (Guarded::Key, _) => ResourceClass::Key,
-                (Guarded::Bucket, true) => ResourceClass::Objects,
-                (Guarded::Bucket, false) => ResourceClass::Bucket,
-            };
-        let place = (root.clone(), request.principal().to_string(), class, false, Vec::new(), proof);
-        let (actions, _) = self.entries.entry(place).or_default();
-        actions.insert(request.action().to_owned());
+        self.enter(root, outcome.entries);
     }
 
     /// A new document where the old one is not known: all that it gives may be new.
     fn unread(&mut self, root: &RootAddress, guarded: Guarded, new: &Document) {
-        self.grows(Answer::CannotTell);
+        self.doubt();
         self.unchecked.delegations(new, root);
-        let given = changes(&Policy::empty().document, new, &self.owner(guarded));
-        self.gains(root, &given, &[]);
+        self.enter(root, given(self.account.as_ref(), guarded, new));
     }
 
     /// A root that goes.
-    fn all_lost(&mut self, root: &RootAddress, guarded: Guarded, old: &Document) {
-        let told = changes(old, &Policy::empty().document, &self.owner(guarded));
-        for change in told.iter().filter(|change| !change.lost.is_empty()) {
-            self.enter(root, change, true, &change.lost, Proof::Proved);
-        }
+    fn gone(&mut self, root: &RootAddress, guarded: Guarded, old: &Document) {
+        self.enter(root, all_lost(self.account.as_ref(), guarded, old));
     }
 
-    fn enter(
-        &mut self,
-        root: &RootAddress,
-        change: &Change,
-        lost: bool,
-        actions: &[&'static str],
-        proof: Proof,
-    ) {
-        if actions.is_empty() {
-            return;
+    fn enter(&mut self, root: &RootAddress, entries: Vec<Entry>) {
+        for entry in entries {
+            let Entry { principal, class, lost, actions, conditions, proof, example } = entry;
+            let place = (root.clone(), principal, class, lost, conditions, proof);
+            let (all, shown) = self.entries.entry(place).or_default();
+            all.extend(actions);
+            *shown = shown.take().or(example);
         }
-        let (all, example) = self.place(root, change, lost, proof);
-        all.extend(actions.iter().map(|&action| action.to_owned()));
-        if proof == Proof::Witness && example.is_none() {
-            *example = change.witness.as_ref().map(|witness| Example {
-                who: witness.request.principal().to_string(),
-                action: witness.request.action().to_owned(),
-                resource: witness.request.resource().to_owned(),
-            });
-        }
-    }
-
-    fn place(
-        &mut self,
-        root: &RootAddress,
-        change: &Change,
-        lost: bool,
-        proof: Proof,
-    ) -> &mut (BTreeSet<String>, Option<Example>) {
-        let mut conditions = change.conditions.clone();
-        conditions.extend((!lost).then(|| no_longer(&change.lifted)).flatten());
-        let place = (root.clone(), change.principal.clone(), change.class, lost, conditions, proof);
-        self.entries.entry(place).or_default()
     }
 }
 
 fn plain<'a>(old: &'a Document, new: &'a Document) -> Pair<'a> {
-    Pair { old, new, old_restricts: Some(false), new_restricts: Some(false) }
+    Pair { old, new, old_restricts: Some(false), new_restricts: Some(false), born: false }
 }
 
 fn pair<'a>(before: &BucketEnd, after: &BucketEnd, old: &'a Document, new: &'a Document) -> Pair<'a> {
     let restricts = |end: &BucketEnd| end.block.map(|block| block.restrict_public_buckets);
-    Pair { old, new, old_restricts: restricts(before), new_restricts: restricts(after) }
-}
-
-/// Under `RestrictPublicBuckets`, whom "anyone" stands for.
-fn narrowed(mut changes: Vec<Change>) -> Vec<Change> {
-    for change in changes.iter_mut().filter(|change| change.principal == "*" && !change.gained.is_empty()) {
-        change.conditions.push("only for this account and AWS services (RestrictPublicBuckets)".to_owned());
-    }
-    changes
-}
-
-/// Of those whom `RestrictPublicBuckets` cut off at the old end, that in place of the conditions that stood for it.
-fn back_in(mut changes: Vec<Change>, old: &Document, least: &Document) -> Vec<Change> {
-    let Some(cut) = least.statements.get(old.statements.len()) else { return changes };
-    let words = conditions_in_words(&cut.condition);
-    for change in changes.iter_mut().filter(|one| words.iter().all(|word| one.lifted.contains(word))) {
-        change.lifted.retain(|word| !words.contains(word));
-        change.conditions.push("no longer cut off by RestrictPublicBuckets".to_owned());
-    }
-    changes
-}
-
-fn doubted(mut changes: Vec<Change>) -> Vec<Change> {
-    changes.iter_mut().for_each(|change| change.proof = byob_policy::Proof::CannotTell);
-    changes
+    Pair { old, new, old_restricts: restricts(before), new_restricts: restricts(after), born: false }
 }
 
 /// What an account has on a key that it makes: AWS's own default key policy. That is no news on a key that the plan
@@ -418,20 +292,4 @@ fn born_with(account: &AccountId, partition: Partition) -> Document {
         resource: Some(ResourceElement::Is(vec!["*".to_owned()])),
         condition: BTreeMap::new(),
     }])
-}
-
-/// What a Deny that fell away asked for: of a single condition the reverse, else what it refused.
-fn no_longer(lifted: &[String]) -> Option<String> {
-    let [one] = lifted else {
-        return (!lifted.is_empty()).then(|| format!("no longer denied: {}", lifted.join(", and ")));
-    };
-    let reverse = match one.as_str() {
-        "only without TLS" => Some("only over TLS".to_owned()),
-        "only over TLS" => Some("only without TLS".to_owned()),
-        _ => None,
-    };
-    Some(match reverse {
-        Some(reverse) => format!("no longer: {reverse}"),
-        None => format!("no longer denied: {one}"),
-    })
 }

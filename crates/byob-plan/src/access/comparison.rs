@@ -1,0 +1,277 @@
+//! Two documents beside their public access blocks, compared: a pure function from both to what is gained and lost. Where
+//! a block plays a part, the old side counts with the least that it may give, and the new one with the most.
+
+use byob_model::kind::Policy;
+use byob_policy::{
+    AccountId, Change, Document, Guarded, Owner, Proof as Shown, ResourceClass, ResourceElement, Verdict,
+    Witness, changes, compare, conditions_in_words, cut_off, is_public,
+};
+
+use super::{Answer, Example, Proof};
+
+/// Two documents beside their public access blocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair<'a> {
+    pub old: &'a Document,
+    pub new: &'a Document,
+    /// `RestrictPublicBuckets` on either side; `None`: not known.
+    pub old_restricts: Option<bool>,
+    pub new_restricts: Option<bool>,
+    /// The root is new: nobody loses anything by it.
+    pub born: bool,
+}
+
+/// What comparing came to.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    pub entries: Vec<Entry>,
+    pub grows: Answer,
+    /// Why the documents could not be compared.
+    pub doubt: Option<String>,
+}
+
+/// What one principal gains or loses on one class of resources.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub principal: String,
+    pub class: ResourceClass,
+    pub lost: bool,
+    pub actions: Vec<String>,
+    pub conditions: Vec<String>,
+    pub proof: Proof,
+    pub example: Option<Example>,
+}
+
+impl Entry {
+    fn of(change: &Change, lost: bool, actions: Vec<&'static str>, proof: Proof) -> Self {
+        let mut conditions = change.conditions.clone();
+        conditions.extend((!lost).then(|| no_longer(&change.lifted)).flatten());
+        let example = change.witness.as_ref().filter(|_| proof == Proof::Witness);
+        Self {
+            principal: change.principal.clone(),
+            class: change.class,
+            lost,
+            actions: actions.into_iter().map(str::to_owned).collect(),
+            conditions,
+            proof,
+            example: example.map(|witness| example_of(witness)),
+        }
+    }
+}
+
+fn example_of(witness: &Witness) -> Example {
+    Example {
+        who: witness.request.principal().to_string(),
+        action: witness.request.action().to_owned(),
+        resource: witness.request.resource().to_owned(),
+    }
+}
+
+/// Compares them.
+pub(super) fn compared(account: Option<&AccountId>, guarded: Guarded, pair: &Pair<'_>) -> Outcome {
+    let owner = Owner { guarded, account: account.cloned() };
+    let (least, was) = under_block(account, pair.old, pair.old_restricts);
+    let (rest, is) = under_block(account, pair.new, pair.new_restricts);
+    let verdict = compare(&least, pair.new, &owner);
+    if pair.born && verdict == Verdict::Within {
+        return Outcome { entries: Vec::new(), grows: Answer::No, doubt: None };
+    }
+    let told = |new: &Document| back_in(changes(&least, new, &owner), pair.old, &least);
+    let may = told(pair.new);
+    // With the settings as they really are; nothing is sure where they are not known.
+    let sure = match (was, is) {
+        (true, true) if rest == *pair.new => may.clone(),
+        (true, true) => narrowed(told(&rest)),
+        _ => Vec::new(),
+    };
+    let mut entries = gains(&may, &sure);
+    let shown = entries.iter().any(|entry| entry.proof == Proof::Witness);
+    let listed = !entries.is_empty();
+    if !pair.born {
+        entries.extend(if was && is {
+            losses(&sure, pair.new.is_empty())
+        } else {
+            losses(&doubted(changes(pair.old, &rest, &owner)), false)
+        });
+    }
+    let (grows, doubt) = match verdict {
+        Verdict::Within => (Answer::No, None),
+        Verdict::Beyond(_) if shown => (Answer::Yes, None),
+        Verdict::Beyond(_) if listed => (Answer::CannotTell, None),
+        Verdict::Beyond(witness) => {
+            let sure = was && is && rest == *pair.new;
+            entries.push(unlisted(&witness, sure));
+            (if sure { Answer::Yes } else { Answer::CannotTell }, None)
+        }
+        Verdict::CannotTell { reason } => {
+            (if shown { Answer::Yes } else { Answer::CannotTell }, Some(reason))
+        }
+    };
+    Outcome { entries, grows, doubt }
+}
+
+/// A new document where the old one is not known: all that it gives may be new.
+pub(super) fn given(account: Option<&AccountId>, guarded: Guarded, new: &Document) -> Vec<Entry> {
+    let owner = Owner { guarded, account: account.cloned() };
+    gains(&changes(&Policy::empty().document, new, &owner), &[])
+}
+
+/// A root that goes, with all that its policy gave.
+pub(super) fn all_lost(account: Option<&AccountId>, guarded: Guarded, old: &Document) -> Vec<Entry> {
+    let owner = Owner { guarded, account: account.cloned() };
+    losses(&changes(old, &Policy::empty().document, &owner), true)
+}
+
+/// What a policy gives at least beside `RestrictPublicBuckets`, and whether that is what it really gives.
+fn under_block(account: Option<&AccountId>, policy: &Document, restricts: Option<bool>) -> (Document, bool) {
+    if restricts == Some(false) || !is_public(policy).is_public() {
+        return (policy.clone(), true);
+    }
+    let cut = account.map_or_else(|| Policy::empty().document, |own| cut_off(policy, own));
+    (cut, restricts.is_some())
+}
+
+/// What may be gained, and what of it is sure.
+fn gains(may: &[Change], sure: &[Change]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for change in may.iter().filter(|change| !change.gained.is_empty()) {
+        let mut doubtful = change.gained.clone();
+        let same = |other: &&Change| {
+            other.principal == change.principal
+                && other.class == change.class
+                && other.proof == Shown::Witness
+        };
+        for other in sure.iter().filter(same) {
+            let is_told = |action: &&str| change.gained.contains(action);
+            let certain: Vec<&'static str> = other.gained.iter().copied().filter(is_told).collect();
+            doubtful.retain(|action| !certain.contains(action));
+            entries.push(Entry::of(other, false, certain, Proof::Witness));
+        }
+        entries.push(Entry::of(change, false, doubtful, Proof::CannotTell));
+    }
+    entries.retain(|entry| !entry.actions.is_empty());
+    // Whether a document that cannot be compared gives anything is not known either.
+    let nothing = may.iter().filter(|change| change.gained.is_empty() && change.lost.is_empty());
+    entries.extend(nothing.map(|change| Entry::of(change, false, Vec::new(), Proof::CannotTell)));
+    entries
+}
+
+/// What is lost; all of it where nothing is left.
+fn losses(told: &[Change], all: bool) -> Vec<Entry> {
+    let proof = |change: &Change| match change.proof {
+        Shown::Witness if all => Proof::Proved,
+        Shown::Witness => Proof::Witness,
+        Shown::CannotTell => Proof::CannotTell,
+    };
+    let lost = told.iter().filter(|change| !change.lost.is_empty());
+    lost.map(|change| Entry::of(change, true, change.lost.clone(), proof(change))).collect()
+}
+
+/// New access by an action that the table of real ones does not have.
+fn unlisted(witness: &Witness, sure: bool) -> Entry {
+    let request = &witness.request;
+    let object = request.resource().splitn(6, ':').nth(5).is_some_and(|name| name.contains('/'));
+    let class = match (witness.circumstances.guarded, object) {
+        (Guarded::Key, _) => ResourceClass::Key,
+        (Guarded::Bucket, true) => ResourceClass::Objects,
+        (Guarded::Bucket, false) => ResourceClass::Bucket,
+    };
+    Entry {
+        principal: request.principal().to_string(),
+        class,
+        lost: false,
+        actions: vec![request.action().to_owned()],
+        conditions: Vec::new(),
+        proof: if sure { Proof::Witness } else { Proof::CannotTell },
+        example: sure.then(|| example_of(witness)),
+    }
+}
+
+/// Under `RestrictPublicBuckets`, whom "anyone" stands for.
+fn narrowed(mut changes: Vec<Change>) -> Vec<Change> {
+    for change in changes.iter_mut().filter(|change| change.principal == "*" && !change.gained.is_empty()) {
+        change.conditions.push("only for this account and AWS services (RestrictPublicBuckets)".to_owned());
+    }
+    changes
+}
+
+/// Of those whom `RestrictPublicBuckets` cut off at the old end, that in place of the conditions that stood for it.
+fn back_in(mut changes: Vec<Change>, old: &Document, least: &Document) -> Vec<Change> {
+    let Some(cut) = least.statements.get(old.statements.len()) else { return changes };
+    let words = conditions_in_words(&cut.condition);
+    for change in changes.iter_mut().filter(|one| words.iter().all(|word| one.lifted.contains(word))) {
+        change.lifted.retain(|word| !words.contains(word));
+        change.conditions.push("no longer cut off by RestrictPublicBuckets".to_owned());
+    }
+    changes
+}
+
+fn doubted(mut changes: Vec<Change>) -> Vec<Change> {
+    changes.iter_mut().for_each(|change| change.proof = Shown::CannotTell);
+    changes
+}
+
+/// What a Deny that fell away asked for: of a single condition the reverse, else what it refused.
+fn no_longer(lifted: &[String]) -> Option<String> {
+    let [one] = lifted else {
+        return (!lifted.is_empty()).then(|| format!("no longer denied: {}", lifted.join(", and ")));
+    };
+    let reverse = match one.as_str() {
+        "only without TLS" => Some("only over TLS".to_owned()),
+        "only over TLS" => Some("only without TLS".to_owned()),
+        _ => None,
+    };
+    Some(match reverse {
+        Some(reverse) => format!("no longer: {reverse}"),
+        None => format!("no longer denied: {one}"),
+    })
+}
+
+/// The pair with the bucket's name taken out of it, where that is sound: buckets of one shape have one outcome, and a
+/// plan of a thousand buckets compares a few. Names are taken out where all resources are this bucket or in it, so that
+/// no pattern can tell one name from another.
+pub(super) fn shape(name: &str, guarded: Guarded, pair: &Pair<'_>) -> String {
+    let mut documents = [pair.old.clone(), pair.new.clone()];
+    let mut named: Vec<&mut String> = Vec::new();
+    let mut all = guarded == Guarded::Bucket && !name.is_empty();
+    for statement in documents.iter_mut().flat_map(|document| &mut document.statements) {
+        let Some(ResourceElement::Is(values) | ResourceElement::Not(values)) = &mut statement.resource else {
+            all = false;
+            continue;
+        };
+        for value in values {
+            all &= of_bucket(value, name).is_some();
+            named.push(value);
+        }
+    }
+    if all {
+        for value in named {
+            if let Some((start, rest)) = of_bucket(value, name) {
+                *value = format!("{start}\u{0}{rest}");
+            }
+        }
+    }
+    let [old, new] = documents.map(|document| document.to_json());
+    let settings = (guarded, pair.old_restricts, pair.new_restricts, pair.born);
+    format!("{settings:?} {old} {new}")
+}
+
+/// An ARN of this bucket, or in it, without the name.
+fn of_bucket<'a>(arn: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let at = arn.find(":::")? + 3;
+    let (start, rest) = (arn.get(..at)?, arn.get(at..)?.strip_prefix(name)?);
+    (rest.is_empty() || rest.starts_with('/')).then_some((start, rest))
+}
+
+impl Outcome {
+    /// The same outcome for another bucket of the same shape.
+    pub(super) fn renamed(&self, from: &str, to: &str) -> Self {
+        let mut outcome = self.clone();
+        for example in outcome.entries.iter_mut().filter_map(|entry| entry.example.as_mut()) {
+            if let Some((start, rest)) = of_bucket(&example.resource, from) {
+                example.resource = format!("{start}{to}{rest}");
+            }
+        }
+        outcome
+    }
+}
