@@ -15,6 +15,9 @@ use crate::value::word;
 /// More of a level's actions, or of resources, than this are counted.
 const SHOWN: usize = 3;
 
+/// Words are aligned behind names of resources up to this wide.
+const MAX_HEAD: usize = 40;
+
 /// Levels, the one to look at first first.
 const LEVELS: [Level; 5] = [Level::Permissions, Level::Write, Level::Tagging, Level::Read, Level::List];
 
@@ -124,13 +127,20 @@ fn block<'a>(
     };
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|((class, ..), of)| (order(*class), of.first().map(|one| one.resource.clone())));
+    let heads: Vec<String> = groups.iter().map(|((class, ..), of)| on(*class, of)).collect();
+    let column = heads.iter().map(|head| head.chars().count()).filter(|width| *width <= MAX_HEAD).max();
     let mut example = None;
-    for ((class, actions, conditions), of) in groups {
-        let head = format!("{}{}", on(class, &of), when(conditions));
+    for (((_, actions, conditions), of), head) in groups.into_iter().zip(heads) {
+        let when = when(conditions);
         match plain(actions) {
-            Some(words) => page.indented(4, format!("{head}   {words}")),
+            Some(words) => page.push(Line::Text {
+                indent: 4,
+                hang: 6,
+                paint: Paint::Plain,
+                text: format!("{head:<width$}   {words}{when}", width = column.unwrap_or(0)),
+            }),
             None => {
-                page.indented(4, head);
+                page.indented(4, format!("{head}{when}"));
                 levels(page, actions);
                 example = example.or(of.first().and_then(|one| one.example.as_ref()));
             }
@@ -164,7 +174,7 @@ fn on(class: ResourceClass, entries: &[&Access]) -> String {
 }
 
 fn when(conditions: &[String]) -> String {
-    if conditions.is_empty() { String::new() } else { format!(", {}", conditions.join("; ")) }
+    if conditions.is_empty() { String::new() } else { format!("   ({})", conditions.join("; ")) }
 }
 
 /// Actions in plain words, if there are words for all of them.
@@ -255,7 +265,8 @@ fn end(page: &mut Page, plan: &Plan) {
             .to_owned();
         page.push(Line::Text { indent: 2, hang: 4, paint: Paint::Red, text });
     }
-    if verdict.all_told && verdict.public == Answer::No {
+    let acls = verdict.not_checked.iter().any(|one| one.starts_with("ACLs "));
+    if verdict.all_told && verdict.public == Answer::No && !acls {
         let text = "proved for bucket policy, key policy, ACL and public access block".to_owned();
         page.push(Line::Text { indent: 8, hang: 8, paint: Paint::Dim, text });
     }

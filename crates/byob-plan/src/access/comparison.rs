@@ -275,3 +275,38 @@ impl Outcome {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shape_of(name: &str, resources: &[String]) -> String {
+        let new = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*",
+            "Action": "s3:GetObject", "Resource": resources}});
+        let (old, new) = (Policy::empty().document, Document::from_value(&new).unwrap());
+        let pair = Pair { old: &old, new: &new, old_restricts: None, new_restricts: None, born: true };
+        shape(name, Guarded::Bucket, &pair)
+    }
+
+    #[test]
+    fn a_name_is_taken_out_only_where_no_pattern_can_tell_it_from_another() {
+        let own = |name: &str| vec![format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")];
+        assert_eq!(shape_of("a", &own("a")), shape_of("ab", &own("ab")));
+        assert_ne!(shape_of("a", &own("a")), shape_of("ab", &own("a")));
+        let near = |name: &str| [own(name), vec!["arn:aws:s3:::a*".to_owned()]].concat();
+        assert_ne!(shape_of("a", &near("a")), shape_of("b", &near("b")));
+        let any = |name: &str| [own(name), vec!["*".to_owned()]].concat();
+        assert_ne!(shape_of("a", &any("a")), shape_of("b", &any("b")));
+    }
+
+    #[test]
+    fn what_fell_away_is_said_as_what_need_not_be_any_more() {
+        let said = |lifted: &[&str]| no_longer(&lifted.iter().map(|&one| one.to_owned()).collect::<Vec<_>>());
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&["only without TLS"]).as_deref(), Some("no longer: only over TLS"));
+        assert_eq!(said(&["not from 10.0.0.0/8"]).as_deref(), Some("no longer denied: not from 10.0.0.0/8"));
+        assert_eq!(said(&["x", "y"]).as_deref(), Some("no longer denied: x, and y"));
+    }
+}
