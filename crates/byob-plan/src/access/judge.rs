@@ -138,7 +138,7 @@ impl Judge {
                 acls_on && (goes_off(|one| one.ignore_public_acls) || goes_off(|one| one.block_public_acls));
             if goes_off(|one| one.block_public_policy) {
                 self.doubt();
-                self.unchecked.of("public policies that somebody may from now on put", ends.address);
+                self.unchecked.of("later public policies", ends.address);
             }
         }
         if acls {

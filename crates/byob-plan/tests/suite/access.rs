@@ -318,7 +318,7 @@ fn what_loosens_beside_the_policy_is_never_no() {
             "",
             &block(true),
             (CannotTell, No),
-            &["public policies that somebody may from now on put of bucket.a"],
+            &["later public policies of bucket.a"],
         ),
     ] {
         let plan = turned(before, after);
