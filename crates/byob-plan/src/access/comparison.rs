@@ -278,6 +278,7 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use byob_policy::{Circumstances, Identity, Request, evaluate};
     use serde_json::json;
 
     use super::*;
@@ -308,5 +309,109 @@ mod tests {
         assert_eq!(said(&["only without TLS"]).as_deref(), Some("no longer: only over TLS"));
         assert_eq!(said(&["not from 10.0.0.0/8"]).as_deref(), Some("no longer denied: not from 10.0.0.0/8"));
         assert_eq!(said(&["x", "y"]).as_deref(), Some("no longer denied: x, and y"));
+    }
+
+    /// Statements that differ in who, in what and in when.
+    fn pool() -> Vec<byob_policy::Statement> {
+        let on = "arn:aws:s3:::b/*";
+        [
+            json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": on}),
+            json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::222222222222:role/w"},
+                "Action": ["s3:GetObject", "s3:PutObject"], "Resource": on}),
+            json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:role/r"},
+                "Action": "s3:PutObject", "Resource": on}),
+            json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": on,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
+        ]
+        .iter()
+        .map(|one| byob_policy::Statement::from_value(one).unwrap())
+        .collect()
+    }
+
+    /// What is let through under a block, of every request that the pool can tell from another.
+    fn let_through(document: &Document, restricts: bool, own: &AccountId) -> Vec<bool> {
+        let mut all = Vec::new();
+        for who in [
+            "anonymous",
+            "logging.s3.amazonaws.com",
+            "arn:aws:iam::111111111111:role/r",
+            "arn:aws:iam::111111111111:role/other",
+            "arn:aws:iam::222222222222:role/w",
+            "arn:aws:iam::333333333333:role/x",
+        ] {
+            for action in ["s3:GetObject", "s3:PutObject"] {
+                for tls in ["true", "false"] {
+                    for identity in [Identity::Nothing, Identity::Everything] {
+                        let context = [("aws:SecureTransport".to_owned(), vec![tls.to_owned()])];
+                        let request = Request::new(who.parse().unwrap(), action, "arn:aws:s3:::b/x", context);
+                        let under = Circumstances {
+                            restrict_public_buckets: restricts,
+                            ..Circumstances::new(Guarded::Bucket, Some(own.clone()), identity)
+                        };
+                        all.push(evaluate(document, &request, &under).is_allowed());
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// By brute force, over all pairs of small policies and all settings, known or not.
+    #[test]
+    fn no_is_never_refuted_and_yes_always_shown() {
+        let own: AccountId = "111111111111".parse().unwrap();
+        let pool = pool();
+        let sets = (0_u32..1 << pool.len()).filter(|bits| bits.count_ones() <= 2);
+        let documents: Vec<Document> = sets
+            .map(|bits| {
+                let chosen = pool.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+                Document::new(chosen.map(|(_, one)| one.clone()).collect())
+            })
+            .collect();
+        let answers: Vec<[Vec<bool>; 2]> =
+            documents.iter().map(|one| [false, true].map(|on| let_through(one, on, &own))).collect();
+        let settings = [None, Some(false), Some(true)];
+        let mut said = [0; 3];
+        for (from, old) in documents.iter().enumerate() {
+            for (to, new) in documents.iter().enumerate() {
+                for (old_restricts, new_restricts) in
+                    settings.iter().flat_map(|one| settings.iter().map(move |other| (*one, *other)))
+                {
+                    let public = is_public(old).is_public() || is_public(new).is_public();
+                    if !public && old_restricts.or(new_restricts).is_some() {
+                        continue;
+                    }
+                    let pair = Pair { old, new, old_restricts, new_restricts, born: false };
+                    let outcome = compared(Some(&own), Guarded::Bucket, &pair);
+                    let possible = |one: Option<bool>| one.map_or(vec![false, true], |one| vec![one]);
+                    let worlds = possible(old_restricts)
+                        .into_iter()
+                        .flat_map(|was| possible(new_restricts).into_iter().map(move |is| (was, is)));
+                    let grows: Vec<bool> = worlds
+                        .map(|(was, is)| {
+                            let (before, after) =
+                                (&answers[from][usize::from(was)], &answers[to][usize::from(is)]);
+                            before.iter().zip(after).any(|(before, after)| *after && !before)
+                        })
+                        .collect();
+                    let what = || {
+                        format!(
+                            "{} → {}, {old_restricts:?} → {new_restricts:?}",
+                            old.to_json(),
+                            new.to_json()
+                        )
+                    };
+                    match outcome.grows {
+                        Answer::No => assert!(!grows.contains(&true), "{}", what()),
+                        Answer::Yes => assert!(!grows.contains(&false), "{}", what()),
+                        Answer::CannotTell => {}
+                    }
+                    let gained = outcome.entries.iter().any(|entry| !entry.lost);
+                    assert_eq!(gained, outcome.grows != Answer::No, "{}", what());
+                    said[outcome.grows as usize] += 1;
+                }
+            }
+        }
+        assert!(said.iter().all(|number| *number > 0), "{said:?}");
     }
 }

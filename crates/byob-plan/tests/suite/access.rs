@@ -314,12 +314,7 @@ fn what_loosens_beside_the_policy_is_never_no() {
         ),
         (&acls(true), &acls(false), (CannotTell, CannotTell), &acl),
         (&acls(false), &acls(true), (No, No), &acl),
-        (
-            "",
-            &block(true),
-            (CannotTell, No),
-            &["later public policies of bucket.a"],
-        ),
+        ("", &block(true), (CannotTell, No), &["later public policies of bucket.a"]),
     ] {
         let plan = turned(before, after);
         assert_eq!(verdict(&plan), expected, "{before} → {after}");
