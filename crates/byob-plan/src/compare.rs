@@ -69,6 +69,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             RootKind::Key => planner.key(case),
         }
     }
+    planner.cases = cases;
     planner.tombstones();
     planner.finish()
 }
@@ -444,6 +445,7 @@ impl<'a> Planner<'a> {
             }
         }
         summary.unchanged = self.desired_addresses.iter().filter(|a| !stepped.contains(a)).count();
+        let (access, access_verdict) = self.access();
         let input = self.input;
         let mut plan = Plan {
             format_version: FORMAT_VERSION,
@@ -462,8 +464,8 @@ impl<'a> Planner<'a> {
             summary,
             steps: self.steps,
             drift: self.drift,
-            access: None,
-            access_verdict: None,
+            access,
+            access_verdict,
             findings: self.findings,
             digest: String::new(),
             already: self.already,

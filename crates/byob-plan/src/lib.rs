@@ -1,6 +1,7 @@
 //! The three-way comparison (desired, recorded, live), the ordered steps, the findings and the digest. Pure: no runtime,
 //! no clock, no I/O; every function here can be tested with values alone.
 
+pub mod access;
 pub mod approval;
 mod aspect;
 mod bucket;
@@ -22,6 +23,7 @@ mod removal;
 mod selecting;
 pub mod wanted;
 
+pub use access::{Access, AccessVerdict, Answer};
 pub use aspect::is_form;
 pub use compare::{Input, plan};
 pub use finding::{Finding, Rule, Severity};

@@ -10,6 +10,7 @@ use byob_model::recorded::{RecordedResource, Tombstone};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::access::{Access, AccessVerdict};
 use crate::finding::Finding;
 
 /// Version of the JSON form; a format change is a version change.
@@ -38,10 +39,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What somebody changed outside byob.
     pub drift: Vec<Drift>,
-    /// Access changes; `None` until the policy brain exists.
-    pub access: Option<Value>,
-    /// The verdict over all access; `None` until the policy brain exists.
-    pub access_verdict: Option<Value>,
+    /// Who gains and loses what. Not in the digest: it follows from the changes.
+    pub access: Vec<Access>,
+    /// The verdict over all access.
+    pub access_verdict: AccessVerdict,
     /// What the built-in rules say.
     pub findings: Vec<Finding>,
     /// `sha256:` and 64 hex digits.

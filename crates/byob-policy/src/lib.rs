@@ -4,7 +4,7 @@
 //! Rooms: [`document`] holds the typed document and nothing that judges it; `json` and `grammar` read text into it,
 //! `text` writes it back; `canonical` is the one form that every spelling of a document shares, and equality of
 //! meaning; [`operator`] knows the condition operators; [`arn`] knows ARNs, accounts and partitions; `publicity` is
-//! S3's definition of "public".
+//! S3's definition of "public", `restricted` what becomes of a public policy under `RestrictPublicBuckets`.
 //!
 //! `request` is one request, `condition` what conditions say to it, `evaluate` what becomes of it. [`pattern`] decides
 //! patterns as languages; `dimension` finds the values of a request that stand for all others, `search` looks through

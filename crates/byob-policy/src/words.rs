@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::actions::{ResourceClass, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
 use crate::canonical::{common_partition, with_root_arns};
-use crate::compare::{Owner, Table, Verdict};
+use crate::compare::{Owner, Table, Verdict, Witness};
 use crate::document::{Conditions, Document};
 use crate::evaluate::{Guarded, Match, one_principal};
 use crate::operator::{Comparison, Operator, Quantifier};
@@ -23,7 +23,7 @@ pub enum Proof {
 }
 
 /// What one principal gains and loses on one class of resources.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The principal as the documents name it, account ids as root ARNs; `*`: whoever they do not name otherwise.
     pub principal: String,
@@ -39,6 +39,9 @@ pub struct Change {
     pub lifted: Vec<String>,
     /// How sure it is.
     pub proof: Proof,
+    /// A request that shows it for one of the actions: let through after and not before (for lost: before and not
+    /// after). None where [`Proof::CannotTell`].
+    pub witness: Option<Box<Witness>>,
 }
 
 /// Who gains and loses what from `old` to `new`. Only real actions are told (the comparison itself knows no table: it
@@ -81,6 +84,7 @@ fn undecided(owner: &Owner) -> Vec<Change> {
         conditions: Vec::new(),
         lifted: Vec::new(),
         proof: Proof::CannotTell,
+        witness: None,
     }]
 }
 
@@ -132,7 +136,7 @@ fn one_direction(
 ) -> Vec<Change> {
     /// How sure, what must hold, what was lifted.
     type Told = (Proof, Vec<String>, Vec<String>);
-    let mut found: BTreeMap<Told, Vec<&'static str>> = BTreeMap::new();
+    let mut found: BTreeMap<Told, (Vec<&'static str>, Option<Box<Witness>>)> = BTreeMap::new();
     for group in table.action_groups() {
         let named: Vec<&'static str> = real_actions()
             .iter()
@@ -145,21 +149,25 @@ fn one_direction(
             |action| action == *first,
             |resource| is_in(class, resource),
         );
-        let key = match verdict {
+        let (key, witness) = match verdict {
             Verdict::Within => continue,
-            Verdict::CannotTell { .. } => (Proof::CannotTell, Vec::new(), Vec::new()),
+            Verdict::CannotTell { .. } => ((Proof::CannotTell, Vec::new(), Vec::new()), None),
             Verdict::Beyond(witness) => {
-                (Proof::Witness, said(after, &witness.allowed_by), said(before, &witness.denied_by))
+                let told =
+                    (Proof::Witness, said(after, &witness.allowed_by), said(before, &witness.denied_by));
+                (told, Some(witness))
             }
         };
-        found.entry(key).or_default().extend(named);
+        let (actions, shown) = found.entry(key).or_default();
+        actions.extend(named);
+        *shown = shown.take().or(witness);
     }
     found
         .into_iter()
-        .map(|((proof, conditions, lifted), mut actions)| {
+        .map(|((proof, conditions, lifted), (mut actions, witness))| {
             actions.sort_unstable();
             let (gained, lost) = if gained { (actions, Vec::new()) } else { (Vec::new(), actions) };
-            Change { principal: subject.1.clone(), class, gained, lost, conditions, lifted, proof }
+            Change { principal: subject.1.clone(), class, gained, lost, conditions, lifted, proof, witness }
         })
         .collect()
 }

@@ -34,6 +34,11 @@ fn a_new_action_is_gained_by_its_principal_and_class_alone() {
     assert_eq!((change.principal.as_str(), change.class), (WANDB, ResourceClass::Objects));
     assert_eq!((change.gained.as_slice(), change.lost.as_slice()), (&["s3:PutObject"][..], &[][..]));
     assert_eq!(change.proof, Proof::Witness);
+    let request = &change.witness.as_ref().expect("a witness").request;
+    assert_eq!(
+        (request.action(), request.principal().account()),
+        ("s3:PutObject", WANDB.parse::<Arn>().expect("an ARN").account_id())
+    );
     let back = changes(&new, &old, &owner());
     assert_eq!((back.len(), back[0].lost.as_slice()), (1, &["s3:PutObject"][..]));
 }

@@ -2,9 +2,10 @@
 //!
 //! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
-//! a whole resource, for a policy; `header`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side, `progress`
+//! a whole resource, for a policy; `header`, `access`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side, `progress`
 //! the account of an apply.
 
+mod access;
 pub mod diagnostic;
 mod drift;
 pub mod escape;

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use byob_model::address::Kind;
+use byob_plan::access::Answer;
 use byob_plan::finding::{Finding, Severity};
 use byob_plan::plan::{Action, Plan, Step};
 
+use crate::access::access;
 use crate::group::{groups, turns};
 use crate::header::{Header, header};
 use crate::layout::{Line, Page, Paint, Style};
@@ -32,11 +34,12 @@ pub fn plan_text(plan: &Plan, head: &Header, style: &Style) -> String {
 pub fn plan_details(plan: &Plan, style: &Style) -> String {
     let mut page = Page::default();
     danger(&mut page, plan);
+    access(&mut page, plan);
     groups(&mut page, plan);
     page.print(style)
 }
 
-/// The counts: `12 to create, 0 to update, 0 to delete`.
+/// The counts: `12 to create, 0 to update, 0 to delete; access grows`.
 #[must_use]
 pub fn counts(plan: &Plan) -> String {
     let s = plan.summary;
@@ -47,7 +50,12 @@ pub fn counts(plan: &Plan) -> String {
     ];
     let more = [(s.adopt, "to adopt"), (s.forget, "to forget"), (s.drifted, "drifted")];
     parts.extend(more.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
-    parts.join(", ")
+    let grows = match plan.access_verdict.grows {
+        Answer::No => "",
+        Answer::CannotTell => "; access may grow",
+        Answer::Yes => "; access grows",
+    };
+    format!("{}{grows}", parts.join(", "))
 }
 
 /// What the flags make of it.
@@ -107,17 +115,6 @@ fn danger(page: &mut Page, plan: &Plan) {
         page.text(
             Paint::Red,
             format!("From now on deletion may empty (force_destroy): {}", forced.join(", ")),
-        );
-    }
-}
-
-fn access(page: &mut Page, plan: &Plan) {
-    let policy = |kind| matches!(kind, Kind::BucketPolicy | Kind::KeyPolicy);
-    if plan.steps.iter().any(|step| policy(step.kind)) {
-        page.gap();
-        page.text(
-            Paint::Plain,
-            "Access: who gains or loses what is not judged in this version; read the policies below",
         );
     }
 }

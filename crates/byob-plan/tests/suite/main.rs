@@ -6,6 +6,7 @@
     reason = "test code that builds worlds; a panic is a failed test wherever it stands"
 )]
 
+mod access;
 mod approvals;
 mod converge;
 mod digests;

@@ -9,7 +9,7 @@ use byob_model::call::{Call, Operation, Payload};
 use byob_model::config::{Configuration, parse};
 use byob_model::desired::{Desired, desired};
 use byob_model::kind::{Attributes, BYOB_LINEAGE};
-use byob_model::live::LiveAspect;
+use byob_model::live::{LiveAspect, LiveBucket};
 use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::plan::RecordChange;
 use byob_plan::{Action, Input, Mode, Plan, Rule, Step, approval, drift, plan, wanted};
@@ -57,6 +57,8 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) mode: Mode,
     pub(crate) endpoint: &'static str,
+    /// Aspects of buckets that the caller may not read.
+    pub(crate) refused: BTreeSet<Kind>,
 }
 
 impl Scene {
@@ -68,6 +70,7 @@ impl Scene {
             world: World::default(),
             mode: Mode::default(),
             endpoint: "aws",
+            refused: BTreeSet::new(),
         }
     }
 
@@ -95,7 +98,15 @@ impl Scene {
                 .unwrap_or_else(|errors| panic!("{errors:#?}"));
         let empty = desired.empty();
         let reads = wanted(Some(if self.mode.destroy { &empty } else { &desired }), &self.recorded);
-        let live = self.world.read(&reads);
+        let mut live = self.world.read(&reads);
+        for bucket in live.buckets.values_mut() {
+            let LiveBucket::Exists(facts) = bucket else { continue };
+            facts.aspects.iter_mut().filter(|(kind, _)| self.refused.contains(kind)).for_each(
+                |(_, aspect)| {
+                    *aspect = LiveAspect::Refused;
+                },
+            );
+        }
         plan(&Input {
             desired: &desired,
             recorded: &self.recorded,
@@ -195,7 +206,7 @@ impl Scene {
         for kind in desired.roots[&address].aspects.keys() {
             let aspect = match address.kind {
                 RootKind::Bucket => match live.buckets.get(&identity) {
-                    Some(byob_model::live::LiveBucket::Exists(facts)) => facts.aspects.get(kind).cloned(),
+                    Some(LiveBucket::Exists(facts)) => facts.aspects.get(kind).cloned(),
                     other => panic!("{other:?}"),
                 },
                 RootKind::Key => None,

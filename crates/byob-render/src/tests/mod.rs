@@ -1,5 +1,6 @@
 //! What users see, pinned. Plans are made by hand here, so that this crate's tests say nothing of the comparison.
 
+mod access;
 mod drift;
 mod plan;
 mod progress;
@@ -12,6 +13,7 @@ use byob_model::kind::{
     Algorithm, Alias, Attributes, Bucket, Cors, CorsRule, Encryption, Key, KeyRef, KeyState, Lifecycle,
     LifecycleRule, Ownership, Policy, PublicAccessBlock, Purpose, Rotation, SseC, Tags,
 };
+use byob_plan::access::AccessVerdict;
 use byob_plan::diff::leaves;
 use byob_plan::plan::{Account, Action, Drift, Mode, Plan, Step, Summary};
 use byob_policy::Document;
@@ -59,8 +61,8 @@ fn plan(steps: Vec<Step>, drift: Vec<Drift>) -> Plan {
         },
         steps,
         drift,
-        access: None,
-        access_verdict: None,
+        access: Vec::new(),
+        access_verdict: AccessVerdict::default(),
         findings: Vec::new(),
         digest: "sha256:3f9c0d6a5e1b7784920a6c1f5d3e8b9074a2c6d8e0f1a3b5c7d9e1f3a5b7c9d1".into(),
         already: Vec::new(),
@@ -237,7 +239,7 @@ fn first_plan() -> Plan {
     ]);
     let labels =
         [("Namespace", "WeightsBiases"), ("byob:address", "bucket.vision"), ("byob:stack", "default")];
-    plan(
+    let mut plan = plan(
         vec![
             create("key.vision", key()),
             create("key.vision.policy", key_policy),
@@ -265,7 +267,10 @@ fn first_plan() -> Plan {
             create("bucket.vision.policy", policy(&[wandb(), tls_only()])),
         ],
         Vec::new(),
-    )
+    );
+    plan.access = access::first_plan();
+    plan.access_verdict.grows = byob_plan::access::Answer::Yes;
+    plan
 }
 
 /// No escape, no format character, whatever stands in any value.

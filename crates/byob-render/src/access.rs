@@ -1,0 +1,312 @@
+//! The access section of a plan: who gains and who loses what, in the order in which a reviewer has to stop; then what is
+//! proved of the rest, and what was not looked at. Which actions go by a plain word, and which by their name, stands here;
+//! what anybody gains was decided by the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_model::address::Kind;
+use byob_plan::access::{Access, Answer, Proof};
+use byob_plan::plan::Plan;
+use byob_policy::{AccountId, Level, ResourceClass, principal_in_words, real_actions};
+
+use crate::layout::{Line, Page, Paint};
+use crate::value::word;
+
+/// More of a level's actions, or of resources, than this are counted.
+const SHOWN: usize = 3;
+
+/// Words are aligned behind names of resources up to this wide.
+const MAX_HEAD: usize = 40;
+
+/// Levels, the one to look at first first.
+const LEVELS: [Level; 5] = [Level::Permissions, Level::Write, Level::Tagging, Level::Read, Level::List];
+
+/// Actions to name before others of their level: what gives control away, or destroys.
+const FIRST: [&str; 14] = [
+    "s3:PutBucketPolicy",
+    "s3:DeleteBucketPolicy",
+    "s3:PutBucketAcl",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:BypassGovernanceRetention",
+    "s3:PutObjectAcl",
+    "s3:DeleteBucket",
+    "s3:PutLifecycleConfiguration",
+    "s3:DeleteObjectVersion",
+    "s3:DeleteObject",
+    "s3:PutObject",
+    "kms:PutKeyPolicy",
+    "kms:CreateGrant",
+    "kms:ScheduleKeyDeletion",
+];
+
+/// What W&B needs, in plain words: verb and object. A name that ends with `*` stands for all that start so, the one
+/// without it included.
+const PLAIN: [(&str, &str, &str); 16] = [
+    ("s3:GetObject*", "read", ""),
+    ("s3:PutObject", "write", ""),
+    ("s3:DeleteObject", "delete", ""),
+    ("s3:AbortMultipartUpload", "abort uploads", ""),
+    ("s3:ListBucket", "list", "objects"),
+    ("s3:ListBucketVersions", "list", "versions"),
+    ("s3:ListBucketMultipartUploads", "list", "uploads"),
+    ("s3:GetBucketLocation", "read", "location"),
+    ("s3:GetBucketCORS", "read", "CORS"),
+    ("s3:GetBucketVersioning", "read", "versioning"),
+    ("s3:GetEncryptionConfiguration", "read", "encryption"),
+    ("kms:Encrypt", "encrypt", ""),
+    ("kms:Decrypt", "decrypt", ""),
+    ("kms:ReEncrypt*", "re-encrypt", ""),
+    ("kms:GenerateDataKey*", "make data keys", ""),
+    ("kms:DescribeKey", "describe", ""),
+];
+
+/// Prints the section, if the plan has to do with access.
+pub(crate) fn access(page: &mut Page, plan: &Plan) {
+    let judged = [Kind::BucketPolicy, Kind::KeyPolicy, Kind::PublicAccessBlock, Kind::Ownership];
+    let verdict = &plan.access_verdict;
+    if plan.access.is_empty()
+        && verdict.grows == Answer::No
+        && !plan.steps.iter().any(|step| judged.contains(&step.kind))
+    {
+        return;
+    }
+    page.gap();
+    page.text(Paint::Bold, "Access");
+    let own = plan.accounts.first().and_then(|account| account.account_id.parse().ok());
+    for principal in principals(plan) {
+        for (verb, lost, sure) in [
+            ("gains", false, true),
+            ("may gain", false, false),
+            ("loses", true, true),
+            ("may lose", true, false),
+        ] {
+            let of = |one: &&Access| {
+                one.principal == principal
+                    && one.lost.is_empty() != lost
+                    && (one.proof != Proof::CannotTell) == sure
+            };
+            block(page, verb, plan.access.iter().filter(of), (principal, own.as_ref()));
+        }
+    }
+    end(page, plan);
+}
+
+/// Anyone first; the owner's account, which has the keys to everything anyway, last.
+fn principals(plan: &Plan) -> Vec<&str> {
+    let all: BTreeSet<&str> = plan.access.iter().map(|one| one.principal.as_str()).collect();
+    let own: Vec<String> = plan.accounts.iter().map(|account| format!("::{}:", account.account_id)).collect();
+    let mut all: Vec<&str> = all.into_iter().collect();
+    all.sort_by_key(|name| (*name != "*", own.iter().any(|own| name.contains(own)), *name));
+    all
+}
+
+/// What one principal gains, or loses. Roots on which it is the same stand together.
+fn block<'a>(
+    page: &mut Page,
+    verb: &str,
+    entries: impl Iterator<Item = &'a Access>,
+    (principal, own): (&str, Option<&AccountId>),
+) {
+    type Same<'a> = (ResourceClass, &'a [String], &'a [String]);
+    let mut groups: BTreeMap<Same<'_>, Vec<&Access>> = BTreeMap::new();
+    for one in entries {
+        let actions = if one.lost.is_empty() { &one.gained } else { &one.lost };
+        groups.entry((one.class, actions, &one.conditions)).or_default().push(one);
+    }
+    if groups.is_empty() {
+        return;
+    }
+    let paint = if verb.ends_with("gain") || verb == "gains" { Paint::Yellow } else { Paint::Plain };
+    let text = format!("{} {verb}", principal_in_words(principal, own));
+    page.push(Line::Text { indent: 2, hang: 4, paint, text });
+    // Objects before their bucket: data is what it is about.
+    let order = |class| match class {
+        ResourceClass::Objects => 0,
+        ResourceClass::Bucket => 1,
+        ResourceClass::Key => 2,
+    };
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|((class, ..), of)| (order(*class), of.first().map(|one| one.resource.clone())));
+    let heads: Vec<String> = groups.iter().map(|((class, ..), of)| on(*class, of)).collect();
+    let column = heads.iter().map(|head| head.chars().count()).filter(|width| *width <= MAX_HEAD).max();
+    let mut example = None;
+    for (((_, actions, conditions), of), head) in groups.into_iter().zip(heads) {
+        let when = when(conditions);
+        match plain(actions) {
+            Some(words) => page.push(Line::Text {
+                indent: 4,
+                hang: 6,
+                paint: Paint::Plain,
+                text: format!("{head:<width$}   {words}{when}", width = column.unwrap_or(0)),
+            }),
+            None => {
+                page.indented(4, format!("{head}{when}"));
+                levels(page, actions);
+                example = example.or(of.first().and_then(|one| one.example.as_ref()));
+            }
+        }
+    }
+    if let Some(example) = example.filter(|_| verb == "gains") {
+        let text = format!(
+            "e.g. {} could now  {}  on {}",
+            word(&example.who),
+            word(&example.action),
+            word(&example.resource)
+        );
+        page.push(Line::Text { indent: 4, hang: 6, paint: Paint::Dim, text });
+    }
+}
+
+fn on(class: ResourceClass, entries: &[&Access]) -> String {
+    let mut roots: Vec<String> = entries.iter().take(SHOWN).map(|one| one.resource.to_string()).collect();
+    match entries.len() - roots.len() {
+        0 => {}
+        1 => roots.extend(entries.last().map(|one| one.resource.to_string())),
+        more => roots.push(format!("{more} more")),
+    }
+    let more = entries.len() > SHOWN + 1;
+    let last = if more { roots.pop() } else { None };
+    let roots = roots.join(", ") + &last.map(|last| format!(" and {last}")).unwrap_or_default();
+    match class {
+        ResourceClass::Objects => format!("on the objects of {roots}"),
+        ResourceClass::Bucket | ResourceClass::Key => format!("on {roots}"),
+    }
+}
+
+fn when(conditions: &[String]) -> String {
+    if conditions.is_empty() { String::new() } else { format!("   ({})", conditions.join("; ")) }
+}
+
+/// Actions in plain words, if there are words for all of them.
+fn plain(actions: &[String]) -> Option<String> {
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut left: BTreeSet<&str> = actions.iter().map(String::as_str).collect();
+    for (name, verb, object) in PLAIN {
+        let (start, all) = name.strip_suffix('*').map_or((name, false), |start| (start, true));
+        let of: Vec<&str> =
+            left.iter().copied().filter(|one| *one == start || (all && one.starts_with(start))).collect();
+        // Without the action itself its variants say something else.
+        let whole = of.contains(&start) || start == "kms:ReEncrypt" && of.len() == 2;
+        if !whole {
+            continue;
+        }
+        of.iter().for_each(|one| {
+            left.remove(one);
+        });
+        match said.last_mut() {
+            Some((last, objects)) if *last == verb && !object.is_empty() => objects.push(object),
+            _ => said.push((verb, vec![object])),
+        }
+    }
+    if said.is_empty() || !left.is_empty() {
+        return None;
+    }
+    let objects = said.iter().any(|(_, objects)| objects.iter().any(|object| !object.is_empty()));
+    let words =
+        said.iter().map(|(verb, objects)| format!("{verb} {}", objects.join(", ")).trim_end().to_owned());
+    Some(words.collect::<Vec<_>>().join(if objects { "; " } else { ", " }))
+}
+
+/// A line for each access level: the names, and how many more there are.
+fn levels(page: &mut Page, actions: &[String]) {
+    let level = |name: &str| real_actions().iter().find(|one| one.name == name).map(|one| one.level);
+    let usual = |name: &str| {
+        PLAIN.iter().any(|(one, ..)| match one.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == *one,
+        })
+    };
+    let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+    let lists = LEVELS.iter().map(|one| (one.to_string(), Some(*one))).chain([("other".to_owned(), None)]);
+    for (title, wanted) in lists {
+        let mut names: Vec<&str> =
+            actions.iter().map(String::as_str).filter(|name| level(name) == wanted).collect();
+        if names.is_empty() {
+            continue;
+        }
+        names.sort_by_key(|name| (usual(name), rank(name), *name));
+        let more = names.len().saturating_sub(SHOWN);
+        let text = if more > 1 {
+            let shown: Vec<String> = names.iter().take(SHOWN).map(|name| word(name)).collect();
+            format!("{} and {more} more", shown.join(", "))
+        } else {
+            names.iter().map(|name| word(name)).collect::<Vec<_>>().join(", ")
+        };
+        page.push(Line::Text {
+            indent: 6,
+            hang: 20,
+            paint: Paint::Plain,
+            text: format!("{title:<11}   {text}"),
+        });
+    }
+}
+
+/// What is said of everybody else, of "public", and of what was not looked at.
+fn end(page: &mut Page, plan: &Plan) {
+    let verdict = &plan.access_verdict;
+    let gains = plan.access.iter().any(|one| one.lost.is_empty());
+    let (others, paint) = match (verdict.grows, verdict.all_told, gains) {
+        (Answer::No, ..) => ("No new access", Paint::Green),
+        (_, true, true) => ("Nobody else gains access", Paint::Plain),
+        (_, _, true) => ("Whether anybody else gains access cannot be told", Paint::Yellow),
+        (_, _, false) => ("Whether anybody gains access cannot be told", Paint::Yellow),
+    };
+    let buckets = plan.names.keys().filter(|root| root.kind == byob_model::address::RootKind::Bucket).count();
+    let public = match (verdict.public, plan.mode.destroy, buckets) {
+        (Answer::No, true, _) | (Answer::No, _, 0) => "",
+        (Answer::No, _, 1) => "; the bucket is not public",
+        (Answer::No, ..) => "; no bucket is public",
+        (Answer::CannotTell, ..) => "; whether a bucket is public cannot be told",
+        (Answer::Yes, ..) => "",
+    };
+    page.push(Line::Text { indent: 2, hang: 4, paint, text: format!("{others}{public}.") });
+    if verdict.public == Answer::Yes {
+        let text = "PUBLIC: anyone is let in by a bucket policy, and no public access block holds it back."
+            .to_owned();
+        page.push(Line::Text { indent: 2, hang: 4, paint: Paint::Red, text });
+    }
+    let acls = verdict.not_checked.iter().any(|one| one.starts_with("ACLs "));
+    if verdict.all_told && verdict.public == Answer::No && !acls {
+        let text = "proved for bucket policy, key policy, ACL and public access block".to_owned();
+        page.push(Line::Text { indent: 8, hang: 8, paint: Paint::Dim, text });
+    }
+    if !verdict.not_checked.is_empty() {
+        let text = format!("not checked: {}", verdict.not_checked.join("; "));
+        page.push(Line::Text { indent: 8, hang: 10, paint: Paint::Plain, text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actions(all: &[&str]) -> Vec<String> {
+        all.iter().map(|&one| one.to_owned()).collect()
+    }
+
+    #[test]
+    fn what_wandb_needs_has_plain_words_and_all_else_its_name() {
+        for (all, words) in [
+            (&["s3:GetObject", "s3:GetObjectAcl", "s3:PutObject"][..], Some("read, write")),
+            (
+                &["s3:ListBucket", "s3:GetBucketCORS", "s3:GetBucketLocation"],
+                Some("list objects; read location, CORS"),
+            ),
+            (&["kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"], Some("decrypt, re-encrypt")),
+            // A variant without the action itself, and anything more, goes by its name.
+            (&["s3:GetObjectAcl"], None),
+            (&["kms:ReEncryptTo"], None),
+            (&["s3:GetObject", "s3:PutObjectAcl"], None),
+            (&[], None),
+        ] {
+            assert_eq!(plain(&actions(all)).as_deref(), words, "{all:?}");
+        }
+    }
+
+    #[test]
+    fn every_plain_word_and_every_first_name_is_of_a_real_action() {
+        let real =
+            |name: &str| real_actions().iter().any(|one| one.name.starts_with(name.trim_end_matches('*')));
+        assert!(PLAIN.iter().all(|(name, ..)| real(name)) && FIRST.iter().all(|name| real(name)));
+    }
+}
