@@ -12,6 +12,7 @@ pub mod kind;
 pub mod live;
 pub mod name;
 pub mod recorded;
+pub mod rule;
 
 pub use address::{Address, Kind, RootAddress, RootKind};
 pub use kind::Attributes;

@@ -67,6 +67,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         }
     }
     planner.tombstones();
+    planner.judge(&cases);
     planner.finish()
 }
 

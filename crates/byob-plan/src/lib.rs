@@ -18,6 +18,7 @@ mod order;
 pub mod plan;
 pub mod recovery;
 mod removal;
+mod rules;
 mod selecting;
 pub mod wanted;
 

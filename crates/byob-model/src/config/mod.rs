@@ -84,7 +84,7 @@ pub enum Deployment {
 }
 
 /// `[wandb]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wandb {
     /// `deployment`.
     pub deployment: Deployment,

@@ -97,6 +97,7 @@ pub(super) fn desired(
         aspects,
         foreign_statements: table.foreign_statements.unwrap_or(foreign_default),
         wandb_access: table.wandb_access,
+        path: table.path.clone(),
         created,
     })
 }

@@ -85,6 +85,7 @@ pub(super) fn desired(
         aspects,
         foreign_statements: ForeignStatements::Remove,
         wandb_access: wandb.is_some(),
+        path: None,
         created,
     })
 }

@@ -11,7 +11,7 @@ use byob_policy::Partition;
 use serde_json::{Value, json};
 
 use crate::address::{Kind, RootAddress, RootKind};
-use crate::config::{Configuration, ForeignStatements, NameSource, Waiver};
+use crate::config::{Configuration, ForeignStatements, NameSource, Waiver, Wandb};
 use crate::diagnostic::Diagnostic;
 use crate::kind::{Attributes, KeyRef};
 use crate::recorded::{Recorded, RecordedResource};
@@ -31,6 +31,8 @@ pub struct Desired {
     pub forget: BTreeSet<RootAddress>,
     /// `[[waive]]`.
     pub waivers: Vec<Waiver>,
+    /// Who W&B is and where it comes from, for the rules: what it is granted stands in the policies.
+    pub wandb: Wandb,
 }
 
 /// One desired root with its aspects.
@@ -52,6 +54,8 @@ pub struct DesiredRoot {
     pub foreign_statements: ForeignStatements,
     /// Whether W&B is meant to have access.
     pub wandb_access: bool,
+    /// Of a bucket: the sub-path that W&B is given, without leading or trailing slash. Only the rules look at it.
+    pub path: Option<String>,
     /// Whether byob created it, or will; imported roots keep the tags and rules they have.
     pub created: bool,
 }
@@ -180,6 +184,7 @@ pub fn desired(
             roots,
             forget: config.forget.clone(),
             waivers: config.waivers.clone(),
+            wandb: config.wandb.clone(),
         })
     } else {
         Err(errors)

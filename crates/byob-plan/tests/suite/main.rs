@@ -13,6 +13,7 @@ mod drift;
 mod order;
 mod refusals;
 mod renames;
+mod rules;
 mod scene;
 mod selecting;
 mod table;
