@@ -165,15 +165,12 @@ fn a_blocked_plan_has_no_line_to_approve() {
             "to delete it: protect = false in [bucket.storage], byob apply, then this again; to keep it and drop it \
              from the record: forget = [\"bucket.storage\"]",
         ),
-        Finding {
-            severity: Severity::Note,
-            ..Finding::new(
-                Rule::Abac,
-                address("bucket.vision"),
-                "versioning is off",
-                "versioning = \"enabled\"",
-            )
-        },
+        Finding::new(
+            Rule::VersioningOff,
+            address("bucket.vision.versioning"),
+            "versioning is off: W&B's artifact garbage collection frees nothing",
+            "versioning = \"enabled\" in [bucket.vision]",
+        ),
         Finding {
             severity: Severity::Warning,
             waived: Some(Waived { reason: "a scratch bucket".into(), until: "2027-01-31".into() }),
@@ -187,8 +184,29 @@ fn a_blocked_plan_has_no_line_to_approve() {
     ];
     assert_snapshot!(print(&plan));
     let noted = plan_text(&plan, &header(), &Style { notes: true, ..WIDE });
-    assert!(noted.contains("note BYOB013 bucket.vision: versioning is off\n"), "{noted}");
+    assert!(noted.contains("note BYOB046 bucket.vision.versioning: versioning is off: W&B's"), "{noted}");
     assert!(!noted.contains("--notes"), "{noted}");
+}
+
+#[test]
+fn notes_stand_in_one_line_each_meaning_once() {
+    let mut plan = plan(Vec::new(), Vec::new());
+    let note = |rule, at: &str| Finding::new(rule, address(at), "long words", "a long help");
+    plan.findings = vec![
+        note(Rule::UploadsKept, "bucket.a.lifecycle"),
+        note(Rule::VersioningOff, "bucket.a.versioning"),
+        note(Rule::VersioningOff, "bucket.b.versioning"),
+        Finding {
+            waived: Some(Waived { reason: "ours".into(), until: "2027-01-31".into() }),
+            ..note(Rule::AnyOrigin, "bucket.a.cors")
+        },
+    ];
+    let shown = print(&plan);
+    let line = "3 notes: versioning is off (2 times), unfinished uploads are kept (byob plan --notes)\n";
+    assert!(shown.contains(line), "{shown}");
+    assert!(!shown.contains("long words"), "{shown}");
+    plan.findings.truncate(1);
+    assert!(print(&plan).contains("1 note: unfinished uploads are kept (byob plan --notes)\n"));
 }
 
 #[test]

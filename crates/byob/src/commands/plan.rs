@@ -29,7 +29,8 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
         Format::Json => terminal::print(&plan.to_json()),
         Format::Text => {
             let header = header(&session, &record, &mode, Some(&planned.live));
-            terminal::print(&byob_render::plan_text(plan, &header, &terminal::style(global)));
+            let style = terminal::plan_style(global, args.notes);
+            terminal::print(&byob_render::plan_text(plan, &header, &style));
         }
     }
     Ok(if plan.blocked() {
