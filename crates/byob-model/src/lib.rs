@@ -6,6 +6,7 @@
 pub mod address;
 pub mod call;
 pub mod config;
+pub mod date;
 pub mod desired;
 pub mod diagnostic;
 pub mod kind;

@@ -122,11 +122,15 @@ pub enum Rule {
     WholeAccount,
     /// The name has dots.
     DotsInName,
+    /// A waiver is past its date.
+    WaiverPastDate,
+    /// A waiver covers no finding.
+    WaiverIdle,
 }
 
 impl Rule {
     /// All rules, by number.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 54] = [
         Self::NotOurs,
         Self::OwnedByAnother,
         Self::RecordedElsewhere,
@@ -179,6 +183,8 @@ impl Rule {
         Self::BucketKeyOff,
         Self::WholeAccount,
         Self::DotsInName,
+        Self::WaiverPastDate,
+        Self::WaiverIdle,
     ];
 
     /// `BYOB0nn`.
@@ -237,6 +243,8 @@ impl Rule {
             Self::BucketKeyOff => "BYOB050",
             Self::WholeAccount => "BYOB051",
             Self::DotsInName => "BYOB052",
+            Self::WaiverPastDate => "BYOB053",
+            Self::WaiverIdle => "BYOB054",
         }
     }
 
@@ -302,6 +310,8 @@ impl Rule {
             Self::BucketKeyOff => "the bucket key is off",
             Self::WholeAccount => "W&B's whole account is granted",
             Self::DotsInName => "the name has dots",
+            Self::WaiverPastDate => "a waiver is past its date",
+            Self::WaiverIdle => "a waiver covers nothing",
         }
     }
 
@@ -323,7 +333,8 @@ impl Rule {
             | Self::WandbStays
             | Self::PublicBehindBlock
             | Self::PublicNow
-            | Self::WandbBrokenNow => Severity::Warning,
+            | Self::WandbBrokenNow
+            | Self::WaiverPastDate => Severity::Warning,
             Self::PlainHttp
             | Self::OldTls
             | Self::AnyOrigin
@@ -333,7 +344,8 @@ impl Rule {
             | Self::RotationOff
             | Self::BucketKeyOff
             | Self::WholeAccount
-            | Self::DotsInName => Severity::Note,
+            | Self::DotsInName
+            | Self::WaiverIdle => Severity::Note,
             _ => Severity::Error,
         }
     }
@@ -344,10 +356,10 @@ impl Rule {
         self <= Self::NoSuchTarget && self.severity() == Severity::Error
     }
 
-    /// Whether a waiver may name it: not what makes a plan impossible.
+    /// Whether a waiver may name it: not what makes a plan impossible, and not what is said about waivers.
     #[must_use]
     pub fn waivable(self) -> bool {
-        !self.impossible()
+        !self.impossible() && !matches!(self, Self::WaiverPastDate | Self::WaiverIdle)
     }
 }
 
@@ -375,6 +387,7 @@ mod tests {
     fn what_makes_a_plan_impossible_cannot_be_waived() {
         let never: Vec<&str> = Rule::ALL.into_iter().filter(|r| !r.waivable()).map(Rule::id).collect();
         let impossible = (1..=17).chain([19]).map(|n| format!("BYOB{n:03}"));
-        assert_eq!(never, impossible.collect::<Vec<_>>());
+        let about_waivers = [Rule::WaiverPastDate, Rule::WaiverIdle].map(|r| r.id().to_owned());
+        assert_eq!(never, impossible.chain(about_waivers).collect::<Vec<_>>());
     }
 }

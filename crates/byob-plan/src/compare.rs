@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::Target;
 use byob_model::config::ForeignStatements;
+use byob_model::date::Date;
 use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
 use byob_model::kind::{Attributes, Encryption, KeyRef};
 use byob_model::live::{Live, LiveAspect};
@@ -47,6 +48,8 @@ pub struct Input<'a> {
     pub byob_version: &'a str,
     /// The desired state that the same configuration has with no record: what its digest is made of.
     pub meaning: &'a Desired,
+    /// Today in UTC, for waivers: the only clock.
+    pub today: Date,
 }
 
 /// Makes the plan.
@@ -390,6 +393,7 @@ impl<'a> Planner<'a> {
         order::order(&mut self.steps);
         self.check_recreate();
         self.select_targets();
+        self.waive();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
         self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));

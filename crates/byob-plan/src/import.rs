@@ -3,7 +3,7 @@
 
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::desired::{Desired, DesiredAspect};
-use byob_model::kind::{Attributes, Bucket, Key, KeyRef, KeyState};
+use byob_model::kind::{Attributes, Bucket, Key, KeyRef, KeyState, Waivers};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
 
@@ -122,6 +122,7 @@ pub fn import(
                 purpose,
                 protect: true,
                 force_destroy: false,
+                waivers: Waivers::new(),
             });
             let mut bucket = resource(Kind::Bucket, &root.name, &attributes);
             bucket.name_prefix.clone_from(&root.name_prefix);
@@ -160,6 +161,7 @@ pub fn import(
                 state: facts.state.clone(),
                 deletion_window_days: 30,
                 protect: true,
+                waivers: Waivers::new(),
             });
             changes.push(RecordChange::Put(address.address(), resource(Kind::Key, arn, &attributes)));
             (arn.clone(), &facts.aspects, Some(aspect::live_alias(facts, root.managed(Kind::Alias), None)))

@@ -20,6 +20,7 @@ pub mod recovery;
 mod removal;
 mod rules;
 mod selecting;
+mod waive;
 pub mod wanted;
 
 pub use compare::{Input, plan};

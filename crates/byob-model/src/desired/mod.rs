@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::address::{Kind, RootAddress, RootKind};
 use crate::config::{Configuration, ForeignStatements, NameSource, Waiver, Wandb};
 use crate::diagnostic::Diagnostic;
-use crate::kind::{Attributes, KeyRef};
+use crate::kind::{Accepted, Attributes, KeyRef, Waivers};
 use crate::recorded::{Recorded, RecordedResource};
 
 pub use statements::{KEY_USE_ACTIONS, REFERENCE_ACTIONS, REFERENCE_KEY_ACTIONS, STORAGE_ACTIONS};
@@ -128,7 +128,7 @@ impl Desired {
         let waivers: Vec<Value> = self
             .waivers
             .iter()
-            .map(|w| json!({"rule": w.rule, "address": w.address, "reason": w.reason, "until": w.until}))
+            .map(|w| json!({"rule": w.rule, "address": w.address.to_string(), "reason": w.reason, "until": w.until}))
             .collect();
         json!({
             "stack": self.stack,
@@ -189,6 +189,16 @@ pub fn desired(
     } else {
         Err(errors)
     }
+}
+
+/// The waivers of a root and its aspects, as its attributes hold them.
+fn waivers(config: &Configuration, root: &RootAddress) -> Waivers {
+    let own = config.waivers.iter().filter(|w| w.address.root() == *root);
+    own.map(|w| {
+        let accepted = Accepted { reason: w.reason.clone(), until: w.until };
+        (format!("{} {}", w.address, w.rule.id()), accepted)
+    })
+    .collect()
 }
 
 /// A bucket's name. One made from a prefix is kept as recorded while its prefix stands.

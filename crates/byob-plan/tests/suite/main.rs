@@ -18,4 +18,5 @@ mod scene;
 mod selecting;
 mod table;
 mod taking_out;
+mod waivers;
 mod world;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Operation, Payload};
 use byob_model::config::{Configuration, Deployment, parse};
+use byob_model::date::Date;
 use byob_model::desired::{Desired, desired};
 use byob_model::kind::{Attributes, BYOB_LINEAGE};
 use byob_model::live::LiveAspect;
@@ -59,6 +60,8 @@ pub(crate) struct Scene {
     pub(crate) endpoint: &'static str,
     /// Another `deployment` and other `principals` than the file has, without a file that says so.
     pub(crate) deployment: Option<(Deployment, BTreeSet<String>)>,
+    /// The day on which it is planned.
+    pub(crate) today: Date,
     /// `[wandb] egress`.
     pub(crate) egress: BTreeSet<String>,
 }
@@ -73,6 +76,7 @@ impl Scene {
             mode: Mode::default(),
             endpoint: "aws",
             deployment: None,
+            today: "2026-11-20".parse().unwrap(),
             egress: BTreeSet::new(),
         }
     }
@@ -117,6 +121,7 @@ impl Scene {
             partition: "aws",
             byob_version: "0.1.0",
             meaning: &meaning,
+            today: self.today,
         })
     }
 

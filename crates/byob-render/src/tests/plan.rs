@@ -1,3 +1,4 @@
+use byob_model::kind::Accepted;
 use byob_plan::finding::{Finding, Rule, Severity, Waived};
 use byob_plan::plan::{DriftSeverity, RecordChange};
 use insta::assert_snapshot;
@@ -186,6 +187,31 @@ fn a_blocked_plan_has_no_line_to_approve() {
     let noted = plan_text(&plan, &header(), &Style { notes: true, ..WIDE });
     assert!(noted.contains("note BYOB046 bucket.vision.versioning: versioning is off: W&B's"), "{noted}");
     assert!(!noted.contains("--notes"), "{noted}");
+}
+
+#[test]
+fn a_waiver_is_shown_as_a_change_wherever_it_comes() {
+    let waived = |until: Option<&str>| {
+        let Attributes::Bucket(bucket) = bucket(true) else { panic!() };
+        let accepted = until.map(|until| {
+            let accepted = Accepted { reason: "a bucket for tests".into(), until: until.parse().unwrap() };
+            ("bucket.vision.policy BYOB029".to_owned(), accepted)
+        });
+        Some(Attributes::Bucket(Bucket { waivers: accepted.into_iter().collect(), ..bucket }))
+    };
+    let mut changed =
+        step("bucket.vision", Action::Update, waived(Some("2027-01-31")), waived(Some("2027-03-31")));
+    let mut added = step("bucket.vision", Action::Update, waived(None), waived(Some("2027-01-31")));
+    for step in [&mut changed, &mut added] {
+        step.calls.clear();
+        step.reason = "changed in byob.toml; AWS holds none of it".into();
+    }
+    let new = step("bucket.vision", Action::Create, None, waived(Some("2027-01-31")));
+    let shown: Vec<String> = [changed, added, new]
+        .into_iter()
+        .map(|step| plan_details(&plan(vec![step], Vec::new()), &WIDE))
+        .collect();
+    assert_snapshot!(shown.join("---\n"));
 }
 
 #[test]
