@@ -141,7 +141,13 @@ impl Ground<'_> {
         if let Some(status) = self.end.versioning() {
             return Some(status == VersioningStatus::Enabled);
         }
+        // Who may not look must find what everybody else finds: nothing.
+        let unread = self.planner.live.refused.iter().any(|refused| {
+            refused.iam_action == "s3:GetBucketVersioning"
+                && refused.resource.rsplit(':').next() == Some(&self.root.name)
+        });
         match self.planner.live.buckets.get(&self.root.name) {
+            _ if unread => None,
             Some(LiveBucket::Exists(facts)) => Some(facts.versioning_enabled),
             // A fresh bucket never had it.
             Some(LiveBucket::Absent) | None => Some(false),

@@ -528,6 +528,10 @@ fn what_a_default_leaves_open() {
     let mut scene = Scene::applied(PLAIN);
     scene.world.bucket("acme-a").versioning = Some(VersioningStatus::Enabled);
     assert_not_found(&scene.plan(), Rule::VersioningOff);
+    // And who may not look at it says nothing of it.
+    let mut hidden = Scene::applied(PLAIN);
+    hidden.world.hides_versioning = true;
+    assert_not_found(&hidden.plan(), Rule::VersioningOff);
 }
 
 #[test]
