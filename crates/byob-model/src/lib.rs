@@ -6,12 +6,14 @@
 pub mod address;
 pub mod call;
 pub mod config;
+pub mod date;
 pub mod desired;
 pub mod diagnostic;
 pub mod kind;
 pub mod live;
 pub mod name;
 pub mod recorded;
+pub mod rule;
 
 pub use address::{Address, Kind, RootAddress, RootKind};
 pub use kind::Attributes;

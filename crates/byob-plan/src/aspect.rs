@@ -376,13 +376,16 @@ fn with_foreign(sides: &Sides<'_>, wanted: &Attributes, live: Option<&Attributes
             ForeignStatements::Keep,
             Attributes::Policy(ours),
             Some(Attributes::Policy(live)),
-        ) => {
-            let mut statements = ours.document.statements.clone();
-            statements.extend(live.foreign().document.statements);
-            Attributes::Policy(Policy { document: Document { statements, ..ours.document.clone() } })
-        }
+        ) => Attributes::Policy(beside_foreign(ours, live)),
         _ => wanted.clone(),
     }
+}
+
+/// byob's statements, then everybody else's as they are live.
+pub(crate) fn beside_foreign(ours: &Policy, live: &Policy) -> Policy {
+    let mut statements = ours.document.statements.clone();
+    statements.extend(live.foreign().document.statements);
+    Policy { document: Document { statements, ..ours.document.clone() } }
 }
 
 fn foreign_changed(sides: &Sides<'_>, recorded: Option<&Attributes>, live: &Side) -> bool {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::Target;
 use byob_model::config::ForeignStatements;
+use byob_model::date::Date;
 use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
 use byob_model::kind::{Attributes, BYOB_INTENT, BYOB_LINEAGE, Encryption, KeyRef, is_system_tag};
 use byob_model::live::{Live, LiveAspect};
@@ -50,6 +51,8 @@ pub struct Input<'a> {
     pub byob_version: &'a str,
     /// The desired state that the same configuration has with no record: what its digest is made of.
     pub meaning: &'a Desired,
+    /// Today in UTC, for waivers: the only clock.
+    pub today: Date,
 }
 
 /// Makes the plan.
@@ -69,6 +72,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             RootKind::Key => planner.key(case),
         }
     }
+    planner.judge(&cases);
     planner.cases = cases;
     planner.tombstones();
     planner.finish()
@@ -426,6 +430,7 @@ impl<'a> Planner<'a> {
         order::order(&mut self.steps);
         self.check_recreate();
         self.select_targets();
+        self.waive();
         self.split_phases();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::desired::{Desired, DesiredAspect};
-use byob_model::kind::{Attributes, BYOB_LINEAGE, Bucket, Key, KeyRef, KeyState};
+use byob_model::kind::{Attributes, BYOB_LINEAGE, Bucket, Key, KeyRef, KeyState, Waivers};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
 use uuid::Uuid;
@@ -139,6 +139,7 @@ pub fn import(
                 purpose,
                 protect: true,
                 force_destroy: false,
+                waivers: Waivers::new(),
             });
             let mut bucket = resource(Kind::Bucket, &root.name, &attributes);
             bucket.name_prefix.clone_from(&root.name_prefix);
@@ -178,6 +179,7 @@ pub fn import(
                 state: facts.state.clone(),
                 deletion_window_days: 30,
                 protect: true,
+                waivers: Waivers::new(),
             });
             changes.push(RecordChange::Put(address.address(), resource(Kind::Key, arn, &attributes)));
             (arn.clone(), &facts.aspects, Some(aspect::live_alias(facts, root.managed(Kind::Alias), None)))

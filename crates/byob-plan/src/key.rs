@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use byob_model::address::{KEY_ASPECTS, Kind, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::desired::DesiredRoot;
-use byob_model::kind::{Alias, Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Key, KeyRef, KeyState, Policy};
+use byob_model::kind::{
+    Alias, Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Key, KeyRef, KeyState, Policy, Waivers,
+};
 use byob_model::live::{KeyFacts, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{RecordedResource, Tombstone};
 use serde_json::Value;
@@ -489,5 +491,6 @@ fn live_key(facts: &KeyFacts, basis: &Attributes) -> Attributes {
         state: facts.state.clone(),
         deletion_window_days,
         protect,
+        waivers: Waivers::new(),
     })
 }

@@ -20,7 +20,9 @@ mod phases;
 pub mod plan;
 pub mod recovery;
 mod removal;
+mod rules;
 mod selecting;
+mod waive;
 pub mod wanted;
 
 pub use access::{Access, AccessVerdict, Answer};

@@ -2,7 +2,7 @@
 //! table describes any more is completed in memory, as if it had been recorded, so that it is deleted and not orphaned.
 
 use byob_model::address::{Kind, RootKind};
-use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Key, KeyRef, Purpose};
+use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Key, KeyRef, Purpose, Waivers};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
 
@@ -92,6 +92,7 @@ fn made(intent: &Intent, live: &Live) -> Option<(String, Attributes)> {
                 deletion_window_days: 30,
                 // It was never used: nothing was encrypted under it.
                 protect: false,
+                waivers: Waivers::new(),
             };
             Some((arn.clone(), Attributes::Key(key)))
         }
@@ -110,6 +111,7 @@ fn made(intent: &Intent, live: &Live) -> Option<(String, Attributes)> {
                 // Without `force_destroy` it goes only while it is empty.
                 protect: false,
                 force_destroy: false,
+                waivers: Waivers::new(),
             };
             Some((name.clone(), Attributes::Bucket(bucket)))
         }

@@ -10,7 +10,7 @@ pub struct Style {
     pub color: bool,
     /// Columns of the terminal.
     pub width: usize,
-    /// Whether notes are shown rather than counted.
+    /// Whether notes are shown in full, not all in one line.
     pub notes: bool,
 }
 

@@ -1,10 +1,10 @@
 //! The plan as text: what must stop a reviewer first, then the findings, the steps, the counts, and the line to approve.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::Kind;
 use byob_plan::access::Answer;
-use byob_plan::finding::{Finding, Severity};
+use byob_plan::finding::{Finding, Rule, Severity};
 use byob_plan::plan::{Action, Plan, Step};
 
 use crate::access::access;
@@ -158,12 +158,27 @@ fn already(page: &mut Page, plan: &Plan) {
     );
 }
 
+/// `2 notes: versioning is off, unfinished uploads are kept (byob plan --notes)`; of many, how often each. Those that
+/// somebody waived are not told again.
+fn notes_in_one_line(plan: &Plan) -> Option<String> {
+    let notes = plan.findings.iter().filter(|f| f.severity == Severity::Note && f.waived.is_none());
+    let mut each: BTreeMap<Rule, usize> = BTreeMap::new();
+    notes.for_each(|note| *each.entry(note.rule).or_default() += 1);
+    let all: usize = each.values().sum();
+    let short: Vec<String> = each
+        .into_iter()
+        .map(|(rule, times)| match times {
+            1 => rule.short().to_owned(),
+            _ => format!("{} ({times} times)", rule.short()),
+        })
+        .collect();
+    (all > 0).then(|| format!("{}: {} (byob plan --notes)", count(all, "note"), short.join(", ")))
+}
+
 fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
-    let number = |severity| plan.findings.iter().filter(|f| f.severity == severity).count();
-    let notes = number(Severity::Note);
     page.gap();
-    if notes > 0 && !style.notes {
-        page.text(Paint::Plain, format!("{} (byob plan --notes)", count(notes, "note")));
+    if let Some(notes) = notes_in_one_line(plan).filter(|_| !style.notes) {
+        page.text(Paint::Plain, notes);
         page.gap();
     }
     let errors = plan.findings.iter().filter(|f| f.blocks()).count();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use byob_model::kind::{
     Attributes, Bucket, CorsRule, Encryption, Filter, Key, KeyFormat, KeyRef, LifecycleRule, Logging,
     ObjectLock, PublicAccessBlock, Purpose, RetentionMode, Rotation, SseC, Tags, Versioning,
-    VersioningStatus,
+    VersioningStatus, Waivers,
 };
 
 use crate::value::{list, word};
@@ -68,7 +68,21 @@ fn bucket(bucket: &Bucket) -> String {
     if bucket.force_destroy {
         parts.push("its deletion may empty it (force_destroy)");
     }
+    let waivers = waivers(&bucket.waivers);
+    parts.extend(waivers.iter().map(String::as_str));
     parts.join(", ")
+}
+
+/// `waives BYOB034 of bucket.scratch until 2027-01-31 ("only tests")`, one each.
+fn waivers(waivers: &Waivers) -> Vec<String> {
+    let each = waivers.iter().map(|(what, accepted)| {
+        let what = match what.split_once(' ') {
+            Some((address, rule)) => format!("{rule} of {address}"),
+            None => what.clone(),
+        };
+        format!("waives {what} until {} ({})", accepted.until, quoted(&accepted.reason))
+    });
+    each.collect()
 }
 
 fn key(key: &Key) -> String {
@@ -76,6 +90,9 @@ fn key(key: &Key) -> String {
     let mut text = format!("ENCRYPT_DECRYPT, deletion window {days}, {}", protection(key.protect));
     if !key.description.is_empty() {
         text.push_str(&format!(", described as {}", quoted(&key.description)));
+    }
+    for waiver in waivers(&key.waivers) {
+        text.push_str(&format!(", {waiver}"));
     }
     text
 }

@@ -126,6 +126,9 @@ fn label(kind: Kind, path: &str, before: Option<&Attributes>, after: Option<&Att
         parts.map(|part| word(&part.replace("~1", "/").replace("~0", "~"))).collect::<Vec<_>>()
     };
     let name = name(kind);
+    if let Some((what, field)) = path.strip_prefix("/waivers/").and_then(|rest| rest.split_once('/')) {
+        return format!("waiver of {what}, {field}");
+    }
     if kind.is_root() {
         let parts = parts(path);
         return if parts.is_empty() { name.to_owned() } else { parts.join(".") };

@@ -105,6 +105,9 @@ pub(crate) struct PlanArgs {
     /// Plan for an empty configuration
     #[arg(long)]
     pub destroy: bool,
+    /// Show every note in full, not all in one line
+    #[arg(long)]
+    pub notes: bool,
     #[command(flatten)]
     pub select: Select,
 }
@@ -134,6 +137,9 @@ pub(crate) struct ApplyArgs {
     /// [default: 5m on AWS, 0 elsewhere]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub recovery_wait: Option<Duration>,
+    /// Show every note in full, not all in one line
+    #[arg(long)]
+    pub notes: bool,
     #[command(flatten)]
     pub select: Select,
 }

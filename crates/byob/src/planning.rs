@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use byob_apply::{Replan, settle};
+use byob_model::date::Date;
 use byob_model::desired::{Desired, desired};
 use byob_model::live::{Live, Wanted};
 use byob_model::recorded::Recorded;
@@ -57,12 +58,15 @@ pub(crate) struct Planner<'a> {
     mode: Mode,
     meaning: Desired,
     partition: String,
+    /// When the command began: a plan made again past midnight is still the same.
+    today: Date,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(session: &'a Session, mode: Mode) -> Result<Self, Failure> {
         let meaning = resolve(session, &Recorded::default())?;
-        Ok(Self { session, mode, meaning, partition: session.partition() })
+        let today = Date::of_unix_seconds(jiff::Timestamp::now().as_second());
+        Ok(Self { session, mode, meaning, partition: session.partition(), today })
     }
 
     /// The configuration against this record. It resolved with no record, and a record only keeps names: should it not
@@ -81,6 +85,7 @@ impl<'a> Planner<'a> {
             partition: &self.partition,
             byob_version: env!("CARGO_PKG_VERSION"),
             meaning: &self.meaning,
+            today: self.today,
         })
     }
 

@@ -11,6 +11,11 @@ pub(crate) fn style(global: &Global) -> Style {
     Style { color: color(global, std::io::stdout().is_terminal()), width: width(), notes: false }
 }
 
+/// How to print a plan on stdout: with its notes in full, or all in one line.
+pub(crate) fn plan_style(global: &Global, notes: bool) -> Style {
+    Style { notes, ..style(global) }
+}
+
 /// How to print on stderr.
 pub(crate) fn talk_style(global: &Global) -> Style {
     Style { color: color(global, std::io::stderr().is_terminal()), width: width(), notes: false }

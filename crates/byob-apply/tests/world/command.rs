@@ -229,6 +229,7 @@ impl Replan for Command<'_> {
             partition: "aws",
             byob_version: "0.1.0",
             meaning: &self.desired(&Recorded::default()),
+            today: byob_model::date::Date::of_unix_seconds(0),
         })
     }
 }

@@ -8,7 +8,7 @@ use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{
     Algorithm, Attributes, Cors, CorsRule, Encryption, Filter, Key, KeyRef, KeyState, Lifecycle,
     LifecycleRule, Logging, OUR_CORS_RULE, ObjectLock, Ownership, Policy, PublicAccessBlock, Rotation, SseC,
-    Versioning, VersioningStatus,
+    Versioning, VersioningStatus, Waivers,
 };
 use uuid::Uuid;
 
@@ -349,8 +349,13 @@ async fn keys_are_written_in_their_region_and_by_bare_id_where_other_stores_want
     ]
     .into_iter()
     .fold(fake, |fake, operation| fake.on(operation, Answer::ok("{}")));
-    let key =
-        Key { description: "new".into(), state: KeyState::Enabled, deletion_window_days: 30, protect: true };
+    let key = Key {
+        description: "new".into(),
+        state: KeyState::Enabled,
+        deletion_window_days: 30,
+        protect: true,
+        waivers: Waivers::new(),
+    };
     let rotation = Rotation { enabled: true, period_days: Some(400) };
     for call in [
         on_key(Operation::EnableKey, Payload::None),

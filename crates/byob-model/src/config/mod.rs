@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_policy::arn::{AccountId, Partition};
 
-use crate::address::{Kind, RootAddress};
+use crate::address::{Address, Kind, RootAddress};
+use crate::date::Date;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::kind::{
     CorsRule, KeyFormat, KeyRef, LifecycleRule, ObjectLock, PublicAccessBlock, Purpose, SseC,
     VersioningStatus,
 };
+use crate::rule::Rule;
 
 /// The whole file.
 #[derive(Debug, Clone)]
@@ -84,7 +86,7 @@ pub enum Deployment {
 }
 
 /// `[wandb]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wandb {
     /// `deployment`.
     pub deployment: Deployment,
@@ -260,14 +262,14 @@ pub enum RotationField {
 /// `[[waive]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiver {
-    /// `BYOB0nn`.
-    pub rule: String,
-    /// Which address it is for.
-    pub address: String,
-    /// Why.
+    /// One that can be waived.
+    pub rule: Rule,
+    /// Which address it is for: a configured root, or an aspect of one.
+    pub address: Address,
+    /// Why; not empty.
     pub reason: String,
-    /// `2027-01-31`, a real date.
-    pub until: String,
+    /// The last day it holds.
+    pub until: Date,
 }
 
 /// What reading the configuration needs from outside: the text of `policy_file`s, by path as written. Pure code cannot

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_policy::Document;
 
-use super::{DesiredAspect, DesiredRoot, statements};
+use super::{DesiredAspect, DesiredRoot, statements, waivers};
 use crate::address::{Kind, RootAddress};
 use crate::config::{
     BucketTable, Configuration, EncryptionField, ForeignStatements, LogTarget, NameSource, cors_rule,
@@ -87,6 +87,7 @@ pub(super) fn desired(
         purpose: table.purpose,
         protect: table.protect,
         force_destroy: table.force_destroy,
+        waivers: waivers(config, address),
     });
     Ok(DesiredRoot {
         region: table.region.clone(),
@@ -97,6 +98,7 @@ pub(super) fn desired(
         aspects,
         foreign_statements: table.foreign_statements.unwrap_or(foreign_default),
         wandb_access: table.wandb_access,
+        path: table.path.clone(),
         created,
     })
 }

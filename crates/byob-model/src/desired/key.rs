@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use byob_policy::{Document, Partition};
 
-use super::{DesiredAspect, DesiredRoot, bucket::tags, recorded_by_name, recorded_key, statements};
+use super::{DesiredAspect, DesiredRoot, bucket::tags, recorded_by_name, recorded_key, statements, waivers};
 use crate::address::{Kind, RootAddress};
 use crate::config::{
     BucketTable, Configuration, EncryptionField, ForeignStatements, KeyTable, RotationField,
@@ -81,10 +81,12 @@ pub(super) fn desired(
             state: KeyState::Enabled,
             deletion_window_days: table.deletion_window_days,
             protect: table.protect,
+            waivers: waivers(config, address),
         }),
         aspects,
         foreign_statements: ForeignStatements::Remove,
         wandb_access: wandb.is_some(),
+        path: None,
         created,
     })
 }

@@ -11,9 +11,9 @@ use byob_policy::Partition;
 use serde_json::{Value, json};
 
 use crate::address::{Kind, RootAddress, RootKind};
-use crate::config::{Configuration, ForeignStatements, NameSource, Waiver};
+use crate::config::{Configuration, ForeignStatements, NameSource, Waiver, Wandb};
 use crate::diagnostic::Diagnostic;
-use crate::kind::{Attributes, KeyRef};
+use crate::kind::{Accepted, Attributes, KeyRef, Waivers};
 use crate::recorded::{Recorded, RecordedResource};
 
 pub use statements::{KEY_USE_ACTIONS, REFERENCE_ACTIONS, REFERENCE_KEY_ACTIONS, STORAGE_ACTIONS};
@@ -31,6 +31,8 @@ pub struct Desired {
     pub forget: BTreeSet<RootAddress>,
     /// `[[waive]]`.
     pub waivers: Vec<Waiver>,
+    /// Who W&B is and where it comes from, for the rules: what it is granted stands in the policies.
+    pub wandb: Wandb,
 }
 
 /// One desired root with its aspects.
@@ -52,6 +54,8 @@ pub struct DesiredRoot {
     pub foreign_statements: ForeignStatements,
     /// Whether W&B is meant to have access.
     pub wandb_access: bool,
+    /// Of a bucket: the sub-path that W&B is given, without leading or trailing slash. Only the rules look at it.
+    pub path: Option<String>,
     /// Whether byob created it, or will; imported roots keep the tags and rules they have.
     pub created: bool,
 }
@@ -124,7 +128,7 @@ impl Desired {
         let waivers: Vec<Value> = self
             .waivers
             .iter()
-            .map(|w| json!({"rule": w.rule, "address": w.address, "reason": w.reason, "until": w.until}))
+            .map(|w| json!({"rule": w.rule, "address": w.address.to_string(), "reason": w.reason, "until": w.until}))
             .collect();
         json!({
             "stack": self.stack,
@@ -180,10 +184,21 @@ pub fn desired(
             roots,
             forget: config.forget.clone(),
             waivers: config.waivers.clone(),
+            wandb: config.wandb.clone(),
         })
     } else {
         Err(errors)
     }
+}
+
+/// The waivers of a root and its aspects, as its attributes hold them.
+fn waivers(config: &Configuration, root: &RootAddress) -> Waivers {
+    let own = config.waivers.iter().filter(|w| w.address.root() == *root);
+    own.map(|w| {
+        let accepted = Accepted { reason: w.reason.clone(), until: w.until };
+        (format!("{} {}", w.address, w.rule.id()), accepted)
+    })
+    .collect()
 }
 
 /// A bucket's name. One made from a prefix is kept as recorded while its prefix stands.

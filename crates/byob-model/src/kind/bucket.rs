@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Waivers;
+
 /// What a bucket is for; decides every default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -38,4 +40,7 @@ pub struct Bucket {
     pub protect: bool,
     /// Whether deletion may empty it. No live side.
     pub force_destroy: bool,
+    /// The waivers of it and its aspects. No live side.
+    #[serde(default, skip_serializing_if = "Waivers::is_empty")]
+    pub waivers: Waivers,
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Waivers;
+
 /// `DescribeKey`'s `KeyState`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyState {
@@ -71,4 +73,7 @@ pub struct Key {
     pub deletion_window_days: u32,
     /// Refuses deletion while true. No live side.
     pub protect: bool,
+    /// The waivers of it and its aspects. No live side.
+    #[serde(default, skip_serializing_if = "Waivers::is_empty")]
+    pub waivers: Waivers,
 }

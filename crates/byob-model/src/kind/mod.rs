@@ -16,6 +16,7 @@ mod public_access_block;
 mod rotation;
 mod tags;
 mod versioning;
+mod waiver;
 
 pub use alias::Alias;
 pub use bucket::{Bucket, Purpose};
@@ -34,6 +35,7 @@ pub use public_access_block::PublicAccessBlock;
 pub use rotation::Rotation;
 pub use tags::{BYOB_ADDRESS, BYOB_INTENT, BYOB_LINEAGE, BYOB_STACK, Tags, is_proof_tag, is_system_tag};
 pub use versioning::{Versioning, VersioningStatus};
+pub use waiver::{Accepted, Waivers};
 
 use serde_json::Value;
 
@@ -154,8 +156,8 @@ impl Attributes {
 #[must_use]
 pub fn fields_without_live_side(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Bucket => &["purpose", "protect", "force_destroy"],
-        Kind::Key => &["deletion_window_days", "protect"],
+        Kind::Bucket => &["purpose", "protect", "force_destroy", "waivers"],
+        Kind::Key => &["deletion_window_days", "protect", "waivers"],
         Kind::Cors | Kind::Lifecycle => &["exclusive"],
         _ => &[],
     }

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Operation, Payload};
-use byob_model::config::{Configuration, parse};
+use byob_model::config::{Configuration, Deployment, parse};
+use byob_model::date::Date;
 use byob_model::desired::{Desired, desired};
 use byob_model::kind::{Attributes, BYOB_LINEAGE};
 use byob_model::live::{LiveAspect, LiveBucket};
@@ -59,6 +60,12 @@ pub(crate) struct Scene {
     pub(crate) endpoint: &'static str,
     /// Aspects of buckets that the caller may not read.
     pub(crate) refused: BTreeSet<Kind>,
+    /// Another `deployment` and other `principals` than the file has, without a file that says so.
+    pub(crate) deployment: Option<(Deployment, BTreeSet<String>)>,
+    /// The day on which it is planned.
+    pub(crate) today: Date,
+    /// `[wandb] egress`.
+    pub(crate) egress: BTreeSet<String>,
 }
 
 impl Scene {
@@ -71,6 +78,9 @@ impl Scene {
             mode: Mode::default(),
             endpoint: "aws",
             refused: BTreeSet::new(),
+            deployment: None,
+            today: "2026-11-20".parse().unwrap(),
+            egress: BTreeSet::new(),
         }
     }
 
@@ -87,7 +97,13 @@ impl Scene {
     }
 
     pub(crate) fn desired(&self) -> Desired {
-        desired(&configuration(&self.tables), ACCOUNT, &self.recorded)
+        let mut configuration = (*configuration(&self.tables)).clone();
+        if let Some((deployment, principals)) = &self.deployment {
+            configuration.wandb.deployment = *deployment;
+            configuration.wandb.principals.clone_from(principals);
+        }
+        configuration.wandb.egress.clone_from(&self.egress);
+        desired(&configuration, ACCOUNT, &self.recorded)
             .unwrap_or_else(|errors| panic!("{errors:#?}\nin\n{}", self.tables))
     }
 
@@ -116,6 +132,7 @@ impl Scene {
             partition: "aws",
             byob_version: "0.1.0",
             meaning: &meaning,
+            today: self.today,
         })
     }
 
@@ -127,7 +144,7 @@ impl Scene {
     /// Applies what is planned, all of it, and writes what needs no step. The mode is an ordinary one again.
     pub(crate) fn apply(&mut self) -> Plan {
         let plan = self.plan();
-        assert!(!plan.blocked(), "{:#?}", plan.findings);
+        assert!(!impossible(&plan), "{:#?}", plan.findings);
         self.perform(&plan, usize::MAX);
         self.mode = Mode::default();
         self.bring_up_to_date();
@@ -230,7 +247,7 @@ impl Scene {
         assert!(plan.drift.is_empty(), "{:#?}", plan.drift);
         assert!(plan.already.is_empty(), "{:?}", plan.already);
         assert_eq!(plan.record, Vec::new());
-        assert!(!plan.blocked(), "{:#?}", plan.findings);
+        assert!(!impossible(&plan), "{:#?}", plan.findings);
         assert_eq!(self.drift(), Vec::<String>::new());
     }
 }
@@ -293,6 +310,12 @@ fn resolve(value: &mut Value, arns: &BTreeMap<RootAddress, String>) {
     } else if let Some(object) = value.as_object_mut() {
         object.values_mut().for_each(|v| resolve(v, arns));
     }
+}
+
+/// Whether a finding makes the plan impossible. Others may be waived: what the rules think of a configuration does not
+/// keep it from being reached.
+pub(crate) fn impossible(plan: &Plan) -> bool {
+    plan.findings.iter().any(|f| f.rule.impossible())
 }
 
 /// `create bucket.a.policy`, in order.

@@ -10,7 +10,7 @@ use byob_plan::{Action, Rule};
 use byob_policy::{Document, Effect};
 use uuid::Uuid;
 
-use crate::scene::{LINEAGE, OTHER_LINEAGE, Scene, assert_refused, drifted, steps};
+use crate::scene::{LINEAGE, OTHER_LINEAGE, Scene, assert_refused, drifted, impossible, steps};
 use crate::world::{ACCOUNT, World, new_key, strange_key};
 
 const FOREIGN_KEY: &str = "arn:aws:kms:us-east-1:999999999999:key/0000-9999";
@@ -336,7 +336,7 @@ fn check(subject: &Subject, scene: &Scene, what: &str, d: Side, says: Says, drif
         assert_refused(&plan, Rule::CannotTakeOut, subject.address);
         return;
     }
-    assert!(!plan.blocked(), "{what}: {:?}", plan.findings);
+    assert!(!impossible(&plan), "{what}: {:?}", plan.findings);
     for step in &plan.steps {
         assert_eq!(step.calls.is_empty(), step.action == Action::Forget, "{what}: {:?}", step.calls);
     }

@@ -10,7 +10,9 @@ use byob_model::kind::{
     LifecycleRule, Logging, OUR_CORS_RULE, OUR_RULE_PREFIX, ObjectLock, Ownership, Policy, PublicAccessBlock,
     Rotation, SseC, Tags, Versioning, VersioningStatus, is_system_tag,
 };
-use byob_model::live::{BucketFacts, KeyFacts, Live, LiveAspect, LiveBucket, LiveKey, Wanted, WantedBucket};
+use byob_model::live::{
+    BucketFacts, KeyFacts, Live, LiveAspect, LiveBucket, LiveKey, Refused, Wanted, WantedBucket,
+};
 use byob_policy::Document;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -68,6 +70,8 @@ pub(crate) struct World {
     pub(crate) aliases: BTreeMap<(String, String), String>,
     /// Kinds that the endpoint does not offer.
     pub(crate) unsupported: BTreeSet<Kind>,
+    /// The caller may not read the versioning of any bucket.
+    pub(crate) hides_versioning: bool,
     made: u32,
 }
 
@@ -128,7 +132,16 @@ impl World {
     pub(crate) fn read(&self, wanted: &Wanted) -> Live {
         let mut live = Live::default();
         for (name, wanted) in &wanted.buckets {
-            live.buckets.insert(name.clone(), self.read_bucket(name, wanted));
+            let mut bucket = self.read_bucket(name, wanted);
+            if let (LiveBucket::Exists(facts), true) = (&mut bucket, self.hides_versioning) {
+                facts.versioning_enabled = false;
+                live.refused.push(Refused {
+                    iam_action: "s3:GetBucketVersioning".into(),
+                    resource: format!("arn:aws:s3:::{name}"),
+                    request_id: None,
+                });
+            }
+            live.buckets.insert(name.clone(), bucket);
         }
         for (region, alias) in &wanted.aliases {
             let found = self.aliases.get(&(region.clone(), alias.clone())).cloned();

@@ -11,7 +11,7 @@ use byob_model::address::Address;
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{
     Algorithm, Alias, Attributes, Bucket, Cors, CorsRule, Encryption, Key, KeyRef, KeyState, Lifecycle,
-    LifecycleRule, Ownership, Policy, PublicAccessBlock, Purpose, Rotation, SseC, Tags,
+    LifecycleRule, Ownership, Policy, PublicAccessBlock, Purpose, Rotation, SseC, Tags, Waivers,
 };
 use byob_plan::access::AccessVerdict;
 use byob_plan::diff::leaves;
@@ -129,6 +129,7 @@ fn bucket(protect: bool) -> Attributes {
         purpose: Purpose::Storage,
         protect,
         force_destroy: false,
+        waivers: Waivers::new(),
     })
 }
 
@@ -138,6 +139,7 @@ fn key() -> Attributes {
         state: KeyState::Enabled,
         deletion_window_days: 30,
         protect: true,
+        waivers: Waivers::new(),
     })
 }
 

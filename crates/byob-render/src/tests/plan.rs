@@ -1,3 +1,4 @@
+use byob_model::kind::Accepted;
 use byob_plan::finding::{Finding, Rule, Severity, Waived};
 use byob_plan::plan::{DriftSeverity, RecordChange};
 use insta::assert_snapshot;
@@ -165,15 +166,12 @@ fn a_blocked_plan_has_no_line_to_approve() {
             "to delete it: protect = false in [bucket.storage], byob apply, then this again; to keep it and drop it \
              from the record: forget = [\"bucket.storage\"]",
         ),
-        Finding {
-            severity: Severity::Note,
-            ..Finding::new(
-                Rule::Abac,
-                address("bucket.vision"),
-                "versioning is off",
-                "versioning = \"enabled\"",
-            )
-        },
+        Finding::new(
+            Rule::VersioningOff,
+            address("bucket.vision.versioning"),
+            "versioning is off: W&B's artifact garbage collection frees nothing",
+            "versioning = \"enabled\" in [bucket.vision]",
+        ),
         Finding {
             severity: Severity::Warning,
             waived: Some(Waived { reason: "a scratch bucket".into(), until: "2027-01-31".into() }),
@@ -187,8 +185,54 @@ fn a_blocked_plan_has_no_line_to_approve() {
     ];
     assert_snapshot!(print(&plan));
     let noted = plan_text(&plan, &header(), &Style { notes: true, ..WIDE });
-    assert!(noted.contains("note BYOB013 bucket.vision: versioning is off\n"), "{noted}");
+    assert!(noted.contains("note BYOB046 bucket.vision.versioning: versioning is off: W&B's"), "{noted}");
     assert!(!noted.contains("--notes"), "{noted}");
+}
+
+#[test]
+fn a_waiver_is_shown_as_a_change_wherever_it_comes() {
+    let waived = |until: Option<&str>| {
+        let Attributes::Bucket(bucket) = bucket(true) else { panic!() };
+        let accepted = until.map(|until| {
+            let accepted = Accepted { reason: "a bucket for tests".into(), until: until.parse().unwrap() };
+            ("bucket.vision.policy BYOB029".to_owned(), accepted)
+        });
+        Some(Attributes::Bucket(Bucket { waivers: accepted.into_iter().collect(), ..bucket }))
+    };
+    let mut changed =
+        step("bucket.vision", Action::Update, waived(Some("2027-01-31")), waived(Some("2027-03-31")));
+    let mut added = step("bucket.vision", Action::Update, waived(None), waived(Some("2027-01-31")));
+    for step in [&mut changed, &mut added] {
+        step.calls.clear();
+        step.reason = "changed in byob.toml; AWS holds none of it".into();
+    }
+    let new = step("bucket.vision", Action::Create, None, waived(Some("2027-01-31")));
+    let shown: Vec<String> = [changed, added, new]
+        .into_iter()
+        .map(|step| plan_details(&plan(vec![step], Vec::new()), &WIDE))
+        .collect();
+    assert_snapshot!(shown.join("---\n"));
+}
+
+#[test]
+fn notes_stand_in_one_line_each_meaning_once() {
+    let mut plan = plan(Vec::new(), Vec::new());
+    let note = |rule, at: &str| Finding::new(rule, address(at), "long words", "a long help");
+    plan.findings = vec![
+        note(Rule::UploadsKept, "bucket.a.lifecycle"),
+        note(Rule::VersioningOff, "bucket.a.versioning"),
+        note(Rule::VersioningOff, "bucket.b.versioning"),
+        Finding {
+            waived: Some(Waived { reason: "ours".into(), until: "2027-01-31".into() }),
+            ..note(Rule::AnyOrigin, "bucket.a.cors")
+        },
+    ];
+    let shown = print(&plan);
+    let line = "3 notes: versioning is off (2 times), unfinished uploads are kept (byob plan --notes)\n";
+    assert!(shown.contains(line), "{shown}");
+    assert!(!shown.contains("long words"), "{shown}");
+    plan.findings.truncate(1);
+    assert!(print(&plan).contains("1 note: unfinished uploads are kept (byob plan --notes)\n"));
 }
 
 #[test]

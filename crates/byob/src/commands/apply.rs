@@ -58,7 +58,7 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
         Some(digest) => Consent::Digest(digest),
         None if args.auto_approve => Consent::Auto,
         // Asked before the lock is taken: people take their time.
-        None => match ask(global, &session, &planner, &mode).await? {
+        None => match ask(global, args.notes, &session, &planner, &mode).await? {
             Some(digest) => Consent::Asked { digest },
             None => return Ok(ExitCode::FAILURE),
         },
@@ -135,6 +135,7 @@ fn checked(digest: &str) -> Result<String, Failure> {
 /// Shows the plan and asks. `None`: declined, or nothing could be applied.
 async fn ask(
     global: &Global,
+    notes: bool,
     session: &Session,
     planner: &Planner<'_>,
     mode: &Mode,
@@ -143,7 +144,7 @@ async fn ask(
     let recorded = record.recorded.clone().unwrap_or_default();
     let Planned { plan, live, .. } = planner.make(&recorded, session.settle).await?;
     let header = header(session, &record, mode, &live, Some(&plan));
-    terminal::print(&byob_render::plan_text(&plan, &header, &terminal::style(global)));
+    terminal::print(&byob_render::plan_text(&plan, &header, &terminal::plan_style(global, notes)));
     if plan.blocked() {
         return Ok(None);
     }
@@ -196,7 +197,7 @@ async fn locked(
     recorded = with_keys_seen(&recorded, &live);
     drop_unmade(&mut recorded, &live, session.clock.now(), wait);
     let header = header(session, &loaded, mode, &live, Some(&plan));
-    let style = terminal::style(global);
+    let style = terminal::plan_style(global, args.notes);
 
     let resumed = match consent {
         Consent::Auto => {

@@ -38,7 +38,11 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
         }
         Format::Text => {
             let header = header(&session, &record, &mode, &planned.live, Some(plan));
-            terminal::print(&byob_render::plan_text(plan, &header, &terminal::style(global)));
+            terminal::print(&byob_render::plan_text(
+                plan,
+                &header,
+                &terminal::plan_style(global, args.notes),
+            ));
         }
     }
     Ok(if plan.blocked() {

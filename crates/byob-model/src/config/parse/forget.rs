@@ -6,7 +6,7 @@ use super::Context;
 use super::reader::Table;
 use crate::address::{Address, RootAddress, RootKind};
 
-fn labels<'c>(context: &'c Context<'_>, kind: RootKind) -> &'c [String] {
+pub(super) fn labels<'c>(context: &'c Context<'_>, kind: RootKind) -> &'c [String] {
     match kind {
         RootKind::Bucket => &context.bucket_labels,
         RootKind::Key => &context.key_labels,

@@ -22,6 +22,7 @@ mod region;
 mod shape;
 mod syntax;
 mod tags;
+mod waive;
 mod wandb;
 
 use std::collections::BTreeMap;
@@ -84,12 +85,13 @@ pub(super) fn parse(text: &str, read_file: &ReadFile<'_>) -> Result<Configuratio
     let buckets = tables(&mut context, &mut file, "bucket", &shape::BUCKET, bucket::bucket);
     let keys = tables(&mut context, &mut file, "key", &shape::KEY, key::key);
     let forget = forget::forget(&mut context, &mut file);
+    let waivers = waive::waivers(&mut context, &mut file);
     file.finish(&mut context.report);
 
     let Context { mut report, .. } = context;
     let spans = BTreeMap::new();
     let mut configuration =
-        Configuration { stack, aws, wandb, state, tags, forget, buckets, keys, waivers: Vec::new(), spans };
+        Configuration { stack, aws, wandb, state, tags, forget, buckets, keys, waivers, spans };
     across::check(&mut configuration, &mut report);
     configuration.spans = report.finish()?;
     Ok(configuration)

@@ -29,10 +29,22 @@ pub(super) const FILE: Shape = Shape {
         ("state", "a table: `[state]` with `path`"),
         ("tags", "a table: `[tags]` with a string for each tag"),
         ("forget", "a list of addresses to leave alone and drop from the record, such as [\"bucket.old\"]"),
+        ("waive", "made of tables: `[[waive]]`, each with `rule`, `address`, `reason` and `until`"),
         ("bucket", "made of tables: `[bucket.storage]`, where `storage` is a label of your own"),
         ("key", "made of tables: `[key.vision]`, where `vision` is a label of your own"),
     ],
-    later: &[("waive", "take it out; in this version no finding that can be waived blocks anything")],
+    later: &[],
+};
+
+pub(super) const WAIVE: Shape = Shape {
+    title: "`[[waive]]`",
+    fields: &[
+        ("rule", "the number of the finding's rule, such as \"BYOB020\" (docs/findings.md has them all)"),
+        ("address", "the finding's own address, such as \"bucket.storage\" or \"bucket.storage.policy\""),
+        ("reason", "why it is accepted, for whoever reads the plan"),
+        ("until", "the last day it holds, such as \"2027-01-31\" (UTC)"),
+    ],
+    later: &[],
 };
 
 pub(super) const AWS: Shape = Shape {

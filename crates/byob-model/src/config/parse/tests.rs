@@ -120,6 +120,18 @@ deletion_window_days = 7
 protect = false
 managers = ["arn:aws:iam::123456789012:user/ops"]
 tags = { Owner = "platform" }
+
+[[waive]]
+rule = "BYOB034"
+address = "bucket.logs"
+reason = "logs come and go"
+until = 2027-01-31
+
+[[waive]]
+rule = "BYOB049"
+address = "key.vision.rotation"
+reason = "rotated by hand"
+until = "2027-06-30"
 "#;
 
 const POLICY: &str = r#"{
@@ -183,6 +195,16 @@ fn every_field_reaches_its_place() {
     assert_eq!(file.stack, "acme-wandb");
     assert_eq!(file.forget, BTreeSet::from([RootAddress::bucket("old"), RootAddress::key("old")]));
     assert_eq!(file.state, State::Path("records/byob.json".into()));
+    let waivers: Vec<String> = file
+        .waivers
+        .iter()
+        .map(|w| format!("{} of {} until {}: {}", w.rule.id(), w.address, w.until, w.reason))
+        .collect();
+    let expected = [
+        "BYOB034 of bucket.logs until 2027-01-31: logs come and go",
+        "BYOB049 of key.vision.rotation until 2027-06-30: rotated by hand",
+    ];
+    assert_eq!(waivers, expected);
     assert_eq!(file.tags["Cost Center"], "42 - ü");
     let role = file.aws.assume_role.as_ref().expect("a role");
     assert_eq!((role.session_name.as_str(), role.external_id.as_deref()), ("ci", Some("acme:1")));
@@ -233,7 +255,7 @@ fn every_field_reaches_its_place() {
 #[test]
 fn every_field_that_help_lines_promise_is_taken_and_has_a_span() {
     let file = good(EVERYTHING);
-    let tables: [(&Shape, &[&str]); 16] = [
+    let tables: [(&Shape, &[&str]); 17] = [
         (&shape::FILE, &[""]),
         (&shape::AWS, &["aws."]),
         (&shape::ASSUME_ROLE, &["aws.assume_role."]),
@@ -257,6 +279,7 @@ fn every_field_that_help_lines_promise_is_taken_and_has_a_span() {
         (&shape::NONCURRENT_EXPIRATION, &["bucket.vision.lifecycle.1.noncurrent_version_expiration."]),
         (&shape::NONCURRENT_TRANSITION, &["bucket.vision.lifecycle.1.noncurrent_version_transitions.0."]),
         (&shape::KEY, &["key.vision."]),
+        (&shape::WAIVE, &["waive.0."]),
     ];
     for (shape, paths) in tables {
         for (field, _) in shape.fields {

@@ -1,0 +1,144 @@
+//! Who is let in that may not be meant: other accounts, wildcards, persons, and grants that are broken. For the policies
+//! of buckets and of keys alike.
+
+use std::collections::BTreeSet;
+
+use byob_model::address::{Kind, RootKind};
+use byob_policy::{Arn, Document, Effect, PrincipalElement, Statement, is_unique_id};
+
+use super::Ground;
+use super::who::{account_of, allows, joined, principals, statement};
+use crate::finding::Rule;
+
+/// The actions with which a key's policy is mended.
+const MENDS_KEY: [&str; 3] = ["kms:PutKeyPolicy", "kms:*", "*"];
+
+impl Ground<'_> {
+    pub(super) fn grants(&mut self) {
+        let kind = self.policy_kind();
+        if let Some(document) = self.end.policy(kind).cloned() {
+            self.foreign_accounts(&document);
+            self.wildcards(&document);
+        }
+        self.broken(kind);
+        if self.case.address.kind == RootKind::Key {
+            self.one_person();
+        }
+    }
+
+    fn foreign_accounts(&mut self, document: &Document) {
+        let mut accounts = BTreeSet::new();
+        let mut where_ = BTreeSet::new();
+        for (index, allow) in allows(document) {
+            for account in principals(allow).filter(|p| !self.who.is_wandb(p)).filter_map(account_of) {
+                if !self.who.is_owners(&account) {
+                    accounts.insert(account.to_string());
+                    where_.insert(index);
+                }
+            }
+        }
+        let Some(first) = where_.first() else { return };
+        let accounts: Vec<String> = accounts.into_iter().collect();
+        let noun = if accounts.len() == 1 { "account" } else { "accounts" };
+        let statements: Vec<String> = where_.iter().map(|index| statement(document, *index)).collect();
+        self.say(
+            Rule::ForeignAccount,
+            self.policy_kind(),
+            format!("{noun} {} beside W&B and the owner let in ({})", joined(&accounts), joined(&statements)),
+            format!("if it is not meant: {}", self.mend(document, *first)),
+        );
+    }
+
+    fn wildcards(&mut self, document: &Document) {
+        let address = self.case.address.aspect(self.policy_kind());
+        if [Rule::Public, Rule::PublicRefused].iter().any(|rule| self.said(*rule, &address)) {
+            return;
+        }
+        let wild = |s: &Statement| {
+            s.effect == Effect::Allow
+                && match &s.principal {
+                    Some(PrincipalElement::Not(_)) => true,
+                    Some(PrincipalElement::Is(all)) => {
+                        all.is_anyone() || principals(s).any(|p| p.contains(['*', '?']))
+                    }
+                    None => false,
+                }
+        };
+        let Some(index) = document.statements.iter().position(wild) else { return };
+        let narrowed = document.statements.get(index).is_some_and(|s| !s.condition.is_empty());
+        let only = if narrowed { ": its conditions alone keep others out" } else { "" };
+        self.say(
+            Rule::WildcardPrincipal,
+            self.policy_kind(),
+            format!("{} allows a principal by wildcard{only}", statement(document, index)),
+            format!("name the principals in full; {}", self.mend(document, index)),
+        );
+    }
+
+    /// A deleted principal, in the end or as it is: AWS put its unique id in its place, and a new one of the same name
+    /// has another.
+    fn broken(&mut self, kind: Kind) {
+        let ids = |document: Option<&Document>| -> Vec<String> {
+            let statements = document.iter().flat_map(|d| &d.statements);
+            let all: BTreeSet<&str> = statements.flat_map(principals).filter(|p| is_unique_id(p)).collect();
+            all.into_iter().map(|id| format!("`{id}`")).collect()
+        };
+        let stays = ids(self.end.policy(kind));
+        let now = ids(self.live.as_ref().and_then(|live| live.policy(kind)));
+        let (found, help) = if stays.is_empty() {
+            (now, "make the role or user again under the name that the configuration gives; byob apply then puts the policy again".to_owned())
+        } else {
+            (stays, "make the role or user again and name it by its ARN; byob apply then puts the policy again; or take the id out".to_owned())
+        };
+        if !found.is_empty() {
+            self.say(
+                Rule::BrokenPrincipal,
+                kind,
+                format!(
+                    "the policy names {}, what AWS leaves of a deleted user or role: the grant is broken",
+                    joined(&found)
+                ),
+                help,
+            );
+        }
+    }
+
+    /// In the end or as it is: nobody but users of IAM may change the key's policy.
+    fn one_person(&mut self) {
+        let document = |d: Option<&Document>| d.and_then(hangs_on);
+        let found = document(self.end.policy(Kind::KeyPolicy))
+            .or_else(|| document(self.live.as_ref().and_then(|live| live.policy(Kind::KeyPolicy))));
+        if let Some(users) = found {
+            self.say(
+                Rule::OnePerson,
+                Kind::KeyPolicy,
+                format!("only {} may change this key's policy: without them it is nobody's", joined(&users)),
+                "let the account's root have kms:*, as byob's own key policy does",
+            );
+        }
+    }
+}
+
+/// The users on whom a key policy hangs, if it does: nobody else may change it.
+fn hangs_on(document: &Document) -> Option<Vec<String>> {
+    let mends = |s: &&Statement| {
+        s.effect == Effect::Allow
+            && s.action.actions().iter().any(|a| MENDS_KEY.iter().any(|m| m.eq_ignore_ascii_case(a)))
+    };
+    let mut users = Vec::new();
+    for statement in document.statements.iter().filter(mends) {
+        for principal in principals(statement) {
+            match principal.parse::<Arn>() {
+                Ok(arn) if arn.service == "iam" && arn.resource.starts_with("user/") => {
+                    users.push(format!("`{principal}`"));
+                }
+                // A deleted one mends nothing.
+                _ if is_unique_id(principal) => {}
+                _ => return None,
+            }
+        }
+    }
+    users.sort();
+    users.dedup();
+    (!users.is_empty()).then_some(users)
+}

@@ -1,0 +1,122 @@
+//! Who can come in from anywhere: a policy that is public in S3's sense, and ACLs.
+//!
+//! Source: S3 user guide, "Blocking public access to your Amazon S3 storage", "Controlling ownership of objects".
+
+use byob_model::address::Kind;
+use byob_model::kind::Attributes;
+use byob_policy::{Document, Publicity, is_public};
+
+use super::{Ground, who};
+use crate::finding::Rule;
+
+/// The one value of object ownership with which ACLs do not count.
+const ENFORCED: &str = "BucketOwnerEnforced";
+
+/// Which statement makes a policy public (from 0), and why.
+fn publicity(document: &Document) -> Option<(usize, String)> {
+    match is_public(document) {
+        Publicity::Public { statement, why, .. } => Some((statement, why)),
+        Publicity::NotPublic => None,
+    }
+}
+
+impl Ground<'_> {
+    pub(super) fn public(&mut self) {
+        self.public_policy();
+        self.acls();
+    }
+
+    fn public_policy(&mut self) {
+        let block = self.end.block();
+        let restricted = block.is_some_and(|b| b.restrict_public_buckets);
+        let public = self.end.policy(Kind::BucketPolicy).and_then(|document| {
+            let (index, why) = publicity(document)?;
+            Some((who::statement(document, index), why, self.mend(document, index)))
+        });
+        let Some((which, why, mend)) = public else {
+            self.public_until_applied();
+            return;
+        };
+        let refuses = block.is_some_and(|b| b.block_public_policy);
+        let put = self.step(Kind::BucketPolicy).is_some_and(|s| !s.calls.is_empty());
+        if refuses && put {
+            self.say(
+                Rule::PublicRefused,
+                Kind::BucketPolicy,
+                format!("AWS will refuse this policy (403): {which} makes it public ({why}), and block_public_policy is on"),
+                format!("{mend}; or, if it is to be public, block_public_policy = false in `public_access_block`"),
+            );
+        } else if !restricted {
+            let open = if block.is_some() {
+                "restrict_public_buckets is off"
+            } else {
+                "the public access block is unmanaged and not known"
+            };
+            self.say(
+                Rule::Public,
+                Kind::BucketPolicy,
+                format!("the bucket is public: {which} makes it so ({why}), and {open}"),
+                format!("{mend}; or switch restrict_public_buckets on in `public_access_block`, which leaves this account alone in"),
+            );
+        } else if refuses && self.switches_the_block_on() {
+            self.say(
+                Rule::PublicBehindBlock,
+                Kind::PublicAccessBlock,
+                format!("the block is switched on while {which} stays public ({why}): AWS cuts off every other account"),
+                mend,
+            );
+        }
+    }
+
+    fn switches_the_block_on(&self) -> bool {
+        let Some(step) = self.step(Kind::PublicAccessBlock) else { return false };
+        let refused = match &step.before {
+            Some(Attributes::PublicAccessBlock(before)) => {
+                before.block_public_policy && before.restrict_public_buckets
+            }
+            _ => false,
+        };
+        !step.calls.is_empty() && !refused
+    }
+
+    /// The end is not public; what is live may be.
+    fn public_until_applied(&mut self) {
+        let cured = self.cured(Kind::BucketPolicy) || self.cured(Kind::PublicAccessBlock);
+        let Some(live) = self.live.as_ref().filter(|_| cured) else { return };
+        if live.block().is_some_and(|b| b.restrict_public_buckets) {
+            return;
+        }
+        let found = live.policy(Kind::BucketPolicy).and_then(|document| {
+            publicity(document).map(|(index, why)| (who::statement(document, index), why))
+        });
+        if let Some((which, why)) = found {
+            self.say(
+                Rule::PublicNow,
+                Kind::BucketPolicy,
+                format!("the bucket is public now: {which} of the policy in AWS makes it so ({why})"),
+                "this plan ends it; find out who did it, and what was read meanwhile",
+            );
+        }
+    }
+
+    fn acls(&mut self) {
+        let Some(ownership) = self.end.ownership().filter(|o| *o != ENFORCED).map(str::to_owned) else {
+            return;
+        };
+        let table = self.table().clone();
+        match self.end.block() {
+            Some(block) if !block.block_public_acls && !block.ignore_public_acls => self.say(
+                Rule::PublicAcls,
+                Kind::Ownership,
+                format!("ACLs count ({ownership}), and public ones are neither refused nor ignored: whoever may write may make objects public"),
+                format!("object_ownership = \"{ENFORCED}\" in [{table}], or block_public_acls and ignore_public_acls on"),
+            ),
+            _ => self.say(
+                Rule::AclsOn,
+                Kind::Ownership,
+                format!("ACLs count ({ownership}): access that no policy shows"),
+                format!("object_ownership = \"{ENFORCED}\" in [{table}], unless something still writes with ACLs"),
+            ),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! What W&B needs of a bucket and a key, what breaks without each, and whether documents give it: the requests that
+//! W&B makes, evaluated.
+//!
+//! Source: W&B documentation, "Bring your own bucket", "Pre-signed URLs", "Reference buckets". What breaks without an
+//! action follows from what the action does where the pages do not say it.
+
+use std::collections::BTreeSet;
+
+use byob_model::kind::{CorsRule, Purpose};
+use byob_policy::{
+    Circumstances, Decision, Document, Effect, Guarded, Identity, Reason, Request, Requester, Statement,
+    evaluate, real_actions,
+};
+
+use super::who::{Who, account_of, statement};
+
+/// One thing that W&B must be able to do.
+struct Need {
+    action: &'static str,
+    /// On objects, else on the bucket (or the key).
+    objects: bool,
+    without: &'static str,
+}
+
+const fn need(action: &'static str, objects: bool, without: &'static str) -> Need {
+    Need { action, objects, without }
+}
+
+const STORAGE: [Need; 11] = [
+    need("s3:GetObject", true, "files cannot be read"),
+    need("s3:PutObject", true, "runs cannot upload"),
+    need("s3:DeleteObject", true, "deleting runs frees nothing"),
+    need("s3:AbortMultipartUpload", true, "failed uploads stay"),
+    need("s3:ListBucket", false, "files cannot be found"),
+    need("s3:ListBucketMultipartUploads", false, "large uploads cannot be resumed"),
+    need("s3:ListBucketVersions", false, "artifact garbage collection frees nothing"),
+    need("s3:GetBucketVersioning", false, "artifact garbage collection does not run"),
+    need("s3:GetBucketCORS", false, "W&B's check of the bucket fails"),
+    need("s3:GetBucketLocation", false, "W&B does not find the region"),
+    need("s3:GetEncryptionConfiguration", false, "W&B's check of the bucket fails"),
+];
+
+const REFERENCE: [Need; 1] = [need("s3:GetObject", true, "media cannot be shown")];
+
+const KEY: [Need; 2] = [
+    need("kms:Decrypt", false, "files cannot be read"),
+    need("kms:GenerateDataKey", false, "runs cannot upload"),
+];
+
+/// How many lacking actions are told one by one.
+const TOLD: usize = 3;
+
+/// What W&B lacks.
+pub(super) struct Lack {
+    /// Each action with what breaks without it, in the order of their weight.
+    actions: Vec<(&'static str, &'static str)>,
+    /// Who lacks the first.
+    pub(super) principal: String,
+    /// Why, of the first.
+    pub(super) reason: Reason,
+    /// The statement that decides, from 0, of the document that was asked about.
+    pub(super) deciding: Option<usize>,
+}
+
+impl Lack {
+    /// `s3:GetObject (files cannot be read) and 10 more`.
+    pub(super) fn told(&self) -> String {
+        let told: Vec<String> =
+            self.actions.iter().take(TOLD).map(|(action, without)| format!("{action} ({without})")).collect();
+        match self.actions.len().saturating_sub(TOLD) {
+            0 => super::who::joined(&told),
+            more => format!("{} and {more} more", told.join(", ")),
+        }
+    }
+}
+
+/// A bucket as W&B's requests meet it.
+pub(super) struct BucketAsked<'a> {
+    pub(super) who: &'a Who<'a>,
+    /// `arn:aws:s3:::acme-wandb`.
+    pub(super) arn: String,
+    /// The sub-path that W&B is given.
+    pub(super) path: Option<&'a str>,
+    pub(super) purpose: Purpose,
+    pub(super) restrict_public_buckets: bool,
+}
+
+/// Whether a statement refuses by where a request comes from.
+fn is_network_deny(statement: &Statement) -> bool {
+    const KEYS: [&str; 4] = ["aws:SourceIp", "aws:VpcSourceIp", "aws:SourceVpc", "aws:SourceVpce"];
+    statement.effect == Effect::Deny
+        && statement
+            .condition
+            .values()
+            .flat_map(|keys| keys.keys())
+            .any(|key| KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)))
+}
+
+impl BucketAsked<'_> {
+    fn object(&self) -> String {
+        let folder = self.path.map(|path| format!("{path}/")).unwrap_or_default();
+        format!("{}/{folder}byob-rules-ask-for-this", self.arn)
+    }
+
+    fn ask(
+        &self,
+        document: &Document,
+        who: &Requester,
+        action: &str,
+        objects: bool,
+        source: Option<&str>,
+    ) -> Decision {
+        let resource = if objects { self.object() } else { self.arn.clone() };
+        let mut context = vec![
+            ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
+            ("s3:TlsVersion".to_owned(), vec!["1.3".to_owned()]),
+            ("aws:ViaAWSService".to_owned(), vec!["false".to_owned()]),
+        ];
+        context.extend(source.map(|address| ("aws:SourceIp".to_owned(), vec![address.to_owned()])));
+        let request = Request::new(who.clone(), action, resource, context);
+        let circumstances = Circumstances {
+            restrict_public_buckets: self.restrict_public_buckets,
+            ..Circumstances::new(Guarded::Bucket, self.who.owner.clone(), Identity::Everything)
+        };
+        evaluate(document, &request, &circumstances)
+    }
+
+    /// What W&B lacks under this policy. Where W&B's own networks are not known, what is refused by network is not
+    /// judged.
+    pub(super) fn lacks(&self, document: &Document) -> Option<Lack> {
+        let needs: &[Need] = match self.purpose {
+            Purpose::Storage => &STORAGE,
+            Purpose::Reference => &REFERENCE,
+        };
+        let sources: Vec<Option<&str>> = match self.who.wandb.egress.len() {
+            0 => vec![None],
+            _ => self.who.wandb.egress.iter().map(|net| net.split('/').next()).collect(),
+        };
+        let asked =
+            if self.who.wandb.egress.is_empty() { without_network(document) } else { document.clone() };
+        lacking(self.who, needs, &asked, |who, need| {
+            let mut decisions =
+                sources.iter().map(|source| self.ask(&asked, who, need.action, need.objects, *source));
+            decisions.find(|d| !d.is_allowed())
+        })
+        .map(|lack| Lack { deciding: lack.deciding.map(|index| place(document, &asked, index)), ..lack })
+    }
+
+    /// The statement that keeps W&B out unless it comes from a network that is let in.
+    pub(super) fn refused_by_network(&self, document: &Document) -> Option<usize> {
+        if !self.who.wandb.egress.is_empty() {
+            return None;
+        }
+        requesters(self.who).iter().find_map(|(_, who)| {
+            let decision = self.ask(document, who, "s3:GetObject", true, None);
+            let mut deciding = decision.deciding.iter().copied();
+            (decision.reason == Reason::DeniedByStatement).then_some(())?;
+            deciding.find(|index| document.statements.get(*index).is_some_and(is_network_deny))
+        })
+    }
+
+    /// The actions beyond reading objects that the policy gives W&B.
+    pub(super) fn beyond_reading(&self, document: &Document) -> BTreeSet<&'static str> {
+        let mut beyond = BTreeSet::new();
+        for (_, who) in requesters(self.who) {
+            for action in real_actions().iter().filter(|a| a.guarded() == Some(Guarded::Bucket)) {
+                if action.name == "s3:GetObject" {
+                    continue;
+                }
+                let given = [true, false].into_iter().any(|objects| {
+                    let decision = self.ask(document, &who, action.name, objects, None);
+                    decision.is_allowed() && decision.reason != Reason::OwnIdentity
+                });
+                if given {
+                    beyond.insert(action.name);
+                }
+            }
+        }
+        beyond
+    }
+
+    /// Whether the owner's own request is let through with this in its context: a policy that refuses it refuses all.
+    pub(super) fn refuses_everybody_with(&self, document: &Document, context: &[(&str, &str)]) -> bool {
+        let Some(owner) = &self.who.owner else { return false };
+        let Ok(root) = owner.as_str().parse::<Requester>() else { return false };
+        let context = context.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]));
+        let request = Request::new(root, "s3:GetObject", self.object(), context);
+        let circumstances = Circumstances::new(Guarded::Bucket, Some(owner.clone()), Identity::Everything);
+        evaluate(document, &request, &circumstances).reason == Reason::DeniedByStatement
+    }
+}
+
+fn without_network(document: &Document) -> Document {
+    let statements = document.statements.iter().filter(|s| !is_network_deny(s)).cloned().collect();
+    Document { statements, ..document.clone() }
+}
+
+/// Where a statement of the shortened document stands in the whole one.
+fn place(whole: &Document, shortened: &Document, index: usize) -> usize {
+    let Some(statement) = shortened.statements.get(index) else { return index };
+    whole.statements.iter().position(|s| s == statement).unwrap_or(index)
+}
+
+/// W&B's principals that can send a request.
+fn requesters(who: &Who<'_>) -> Vec<(String, Requester)> {
+    let all = who.wandb.principals.iter();
+    all.filter_map(|principal| Some((principal.clone(), principal.parse().ok()?))).collect()
+}
+
+fn lacking(
+    who: &Who<'_>,
+    needs: &'static [Need],
+    document: &Document,
+    refused: impl Fn(&Requester, &Need) -> Option<Decision>,
+) -> Option<Lack> {
+    let mut lack: Option<Lack> = None;
+    let requesters = requesters(who);
+    for need in needs {
+        let found = requesters.iter().find_map(|(name, who)| Some((name, refused(who, need)?)));
+        let Some((name, decision)) = found else { continue };
+        let lack = lack.get_or_insert_with(|| Lack {
+            actions: Vec::new(),
+            principal: name.clone(),
+            reason: decision.reason,
+            deciding: decision.deciding.first().copied().filter(|index| *index < document.statements.len()),
+        });
+        lack.actions.push((need.action, need.without));
+    }
+    lack
+}
+
+/// What W&B lacks of a key: to store files, or to read what is there (`reading`).
+pub(super) fn lacks_of_key(
+    who: &Who<'_>,
+    document: &Document,
+    key_arn: &str,
+    region: &str,
+    reading: bool,
+) -> Option<Lack> {
+    let needs: &'static [Need] = if reading { &KEY[..1] } else { &KEY };
+    lacking(who, needs, document, |requester, need| {
+        let account = requester.account().map(|a| a.to_string());
+        let suffix = byob_policy::Partition::from_region(region).map_or("amazonaws.com", |p| p.dns_suffix());
+        let mut context = vec![
+            ("kms:ViaService".to_owned(), vec![format!("s3.{region}.{suffix}")]),
+            ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
+        ];
+        context.extend(account.map(|account| ("kms:CallerAccount".to_owned(), vec![account])));
+        let request = Request::new(requester.clone(), need.action, key_arn, context);
+        let owner = account_of(key_arn).or_else(|| who.owner.clone());
+        let circumstances = Circumstances::new(Guarded::Key, owner, Identity::Everything);
+        let decision = evaluate(document, &request, &circumstances);
+        (!decision.is_allowed()).then_some(decision)
+    })
+}
+
+/// What pre-signed URLs lack in a browser: `PUT`, `the header ETag`.
+pub(super) fn cors_lacks(rules: &[CorsRule], purpose: Purpose) -> Vec<String> {
+    let methods: &[&str] = match purpose {
+        Purpose::Storage => &["GET", "HEAD", "PUT"],
+        Purpose::Reference => &["GET", "HEAD"],
+    };
+    let mut lacks: Vec<String> = methods
+        .iter()
+        .filter(|method| !rules.iter().any(|rule| rule.allowed_methods.contains(**method)))
+        .map(|method| (*method).to_owned())
+        .collect();
+    let exposed = rules.iter().any(|rule| {
+        rule.allowed_methods.iter().any(|m| methods.contains(&m.as_str()))
+            && rule.expose_headers.iter().any(|header| header.eq_ignore_ascii_case("ETag") || header == "*")
+    });
+    if !exposed {
+        lacks.push("the exposed header ETag".to_owned());
+    }
+    lacks
+}
+
+/// How to say which statement of a document refuses.
+pub(super) fn refusing(document: &Document, lack: &Lack) -> String {
+    match (lack.reason, lack.deciding) {
+        (Reason::DeniedByStatement, Some(index)) => format!("{} denies it", statement(document, index)),
+        (Reason::CutOffAsPublic, Some(index)) => format!(
+            "{} is public, and restrict_public_buckets then cuts off every other account",
+            statement(document, index)
+        ),
+        _ => "no statement allows it".to_owned(),
+    }
+}

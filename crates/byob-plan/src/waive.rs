@@ -1,0 +1,71 @@
+//! Waivers: what somebody accepted for a time does not block. Past its date a waiver holds on for a while, with a warning,
+//! so that nobody is stopped by a day that nobody watched.
+
+use std::collections::BTreeSet;
+
+use byob_model::address::RootAddress;
+use byob_model::config::Waiver;
+
+use crate::compare::Planner;
+use crate::finding::{Finding, Rule, Waived};
+
+/// Days for which a waiver past its date still holds.
+const GRACE: u32 = 30;
+
+impl Planner<'_> {
+    /// Marks what is waived, and says which waivers are past their date or cover nothing.
+    pub(crate) fn waive(&mut self) {
+        let today = self.input.today;
+        let targeted = !self.input.mode.target.is_empty();
+        // What is refused as a whole is not judged, so its waivers cannot find what they cover.
+        let unjudged: BTreeSet<RootAddress> = self
+            .findings
+            .iter()
+            .filter(|f| f.address.kind.is_root() && f.rule.impossible())
+            .map(|f| f.address.root())
+            .collect();
+        let desired = self.desired;
+        for waiver in &desired.waivers {
+            let root = waiver.address.root();
+            if !desired.roots.contains_key(&root) {
+                continue;
+            }
+            let mut covered =
+                self.findings.iter_mut().filter(|f| f.rule == waiver.rule && f.address == waiver.address);
+            let Some(finding) = covered.next() else {
+                if !targeted && !unjudged.contains(&root) {
+                    self.findings.push(idle(waiver));
+                }
+                continue;
+            };
+            let holds = today <= waiver.until.plus_days(GRACE);
+            if holds && finding.rule.waivable() {
+                finding.waived =
+                    Some(Waived { reason: waiver.reason.clone(), until: waiver.until.to_string() });
+            }
+            if today > waiver.until {
+                self.findings.push(past_date(waiver, holds));
+            }
+        }
+    }
+}
+
+fn idle(waiver: &Waiver) -> Finding {
+    Finding::new(
+        Rule::WaiverIdle,
+        waiver.address.clone(),
+        format!("the waiver of {} covers nothing: there is no such finding", waiver.rule.id()),
+        "take it out of byob.toml, so that it does not hide what comes later",
+    )
+}
+
+fn past_date(waiver: &Waiver, holds: bool) -> Finding {
+    let end = waiver.until.plus_days(GRACE);
+    let then = if holds { format!("it holds until {end}") } else { format!("it ended with {end}") };
+    Finding::new(
+        Rule::WaiverPastDate,
+        waiver.address.clone(),
+        format!("the waiver of {} is past its date ({}): {then}", waiver.rule.id(), waiver.until),
+        "mend what it covers; or look at it again, and write a later `until`",
+    )
+}
