@@ -4,18 +4,16 @@
 //! what is found. What cannot be known (a policy variable, a reading of AWS's that its pages leave open) is let to go
 //! either way: a "within" that holds for both ways is proved, a "beyond" that needs one of them is not shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::arn::AccountId;
 use crate::canonical::{common_partition, folded_key, with_root_arns};
-use crate::condition::{has_variable, holds, is_odd_arn, language, widest};
 use crate::dimension::{Condition, Family, actions, is_truth, requesters, resources, values};
-use crate::document::{Document, Effect, PrincipalElement, ResourceElement, Statement, Version};
-use crate::evaluate::{
-    Circumstances, Guarded, Identity, Match, account_of_root, action_matches, evaluate, one_principal,
-};
+use crate::document::{Document, Effect};
+use crate::evaluate::{Circumstances, Guarded, Identity, action_matches, evaluate};
 use crate::operator::Operator;
-use crate::pattern::{Pattern, TooLarge};
+use crate::part::{Part, Rule, Way, condition_part, principal_part, resource_part};
+use crate::pattern::TooLarge;
 use crate::request::{REQUESTER_KEYS, Request, Requester};
 use crate::search::{Entry, Mask, Roles, search};
 
@@ -92,41 +90,6 @@ pub fn compare(old: &Document, new: &Document, owner: &Owner) -> Verdict {
         }
         verdict => verdict,
     }
-}
-
-/// How the requester comes to its access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// By any Allow; its own side allows everything.
-    Any,
-    /// By an Allow that names it; its own side allows nothing.
-    Named,
-    /// By its own side, in the owner's account.
-    Own,
-}
-
-/// What one part of a rule says to one value: `(yes or one of the unknowns) != negated`.
-struct Part {
-    yes: bool,
-    unknowns: Vec<String>,
-    negated: bool,
-    /// What the evaluator makes of it.
-    reading: bool,
-}
-
-impl Part {
-    fn known(yes: bool) -> Self {
-        Self { yes, unknowns: Vec::new(), negated: false, reading: yes }
-    }
-
-    fn unknown(what: String, reading: bool) -> Self {
-        Self { yes: false, unknowns: vec![what], negated: false, reading }
-    }
-}
-
-struct Rule<'a> {
-    statement: &'a Statement,
-    version: Version,
 }
 
 /// Both documents, taken apart.
@@ -306,30 +269,12 @@ impl<'a> Table<'a> {
         what: impl Fn(&str) -> bool,
         on: impl Fn(&str) -> bool,
     ) -> Verdict {
-        let chosen = |dimensions: &[Vec<Entry>]| -> Vec<Vec<Entry>> {
-            let keep = |dimension: usize, entry: &Entry| match dimension {
-                0 => self.requesters.get(entry.value).is_some_and(|(requester, _)| who(requester)),
-                1 => self.actions.get(entry.value).is_some_and(|action| what(action)),
-                2 => self.resources.get(entry.value).is_some_and(|resource| on(resource)),
-                _ => true,
-            };
-            // Of values that leave the same rules standing one suffices: the first.
-            let some = |(dimension, entries): (usize, &Vec<Entry>)| {
-                let mut seen: BTreeSet<Mask> = BTreeSet::new();
-                let mut all = Vec::new();
-                for entry in entries {
-                    if keep(dimension, entry) && seen.insert(entry.standing.clone()) {
-                        all.push(entry.clone());
-                    }
-                }
-                all
-            };
-            dimensions.iter().enumerate().map(some).collect()
-        };
+        let (known, open) =
+            (self.chosen(&self.known, &who, &what, &on), self.chosen(&self.open, &who, &what, &on));
         let mut shown = None;
         let mut doubted = false;
         let mut tries = 0;
-        let ended = search(&chosen(&self.known), &self.roles, |picks| {
+        let ended = search(&known, &self.roles, |picks| {
             shown = self.witness(picks);
             doubted |= shown.is_none();
             tries += 1;
@@ -341,8 +286,17 @@ impl<'a> Table<'a> {
         if let Err(error) = ended {
             return Verdict::CannotTell { reason: error.to_string() };
         }
+        // Where nothing is unknown, the second search would go the way of the first.
+        let standing = |all: &[Vec<&'_ Entry>], other: &[Vec<&'_ Entry>]| {
+            let masks =
+                |entries: &[&Entry]| entries.iter().map(|entry| entry.standing.clone()).collect::<Vec<_>>();
+            all.iter().zip(other).all(|(one, other)| masks(one) == masks(other))
+        };
+        if !doubted && standing(&known, &open) {
+            return Verdict::Within;
+        }
         let mut assumed: Option<Vec<String>> = None;
-        let open = search(&chosen(&self.open), &self.roles, |picks| {
+        let open = search(&open, &self.roles, |picks| {
             assumed = Some(picks.iter().flat_map(|entry| entry.assumed.iter().cloned()).collect());
             false
         });
@@ -359,6 +313,34 @@ impl<'a> Table<'a> {
             },
             (Ok(()), None) => Verdict::Within,
         }
+    }
+
+    /// The entries of some requesters, actions and resources. Of those that leave the same rules standing one suffices:
+    /// the first.
+    fn chosen<'e>(
+        &self,
+        dimensions: &'e [Vec<Entry>],
+        who: impl Fn(&Requester) -> bool,
+        what: impl Fn(&str) -> bool,
+        on: impl Fn(&str) -> bool,
+    ) -> Vec<Vec<&'e Entry>> {
+        let keep = |dimension: usize, entry: &Entry| match dimension {
+            0 => self.requesters.get(entry.value).is_some_and(|(requester, _)| who(requester)),
+            1 => self.actions.get(entry.value).is_some_and(|action| what(action)),
+            2 => self.resources.get(entry.value).is_some_and(|resource| on(resource)),
+            _ => true,
+        };
+        let some = |(dimension, entries): (usize, &'e Vec<Entry>)| {
+            let mut seen: HashSet<&Mask> = HashSet::new();
+            let kept = entries.iter().filter(|entry| keep(dimension, entry) && seen.insert(&entry.standing));
+            kept.collect()
+        };
+        dimensions.iter().enumerate().map(some).collect()
+    }
+
+    /// The requesters that stand for all others.
+    pub(crate) fn requesters(&self) -> impl Iterator<Item = &Requester> {
+        self.requesters.iter().map(|(requester, _)| requester)
     }
 
     /// The request that entries of all dimensions make, if the evaluator agrees that it shows new access.
@@ -463,130 +445,4 @@ fn entries(
         }
     }
     Ok((known, open))
-}
-
-fn principal_part(statement: &Statement, requester: &Requester, way: Way) -> Part {
-    let Some(element) = &statement.principal else { return Part::known(true) };
-    let named = way == Way::Named && statement.effect == Effect::Allow;
-    let reaches = |found: Match| if named { found == Match::Direct } else { found != Match::None };
-    let mut unknowns = Vec::new();
-    let mut yes = false;
-    let mut account_listed = false;
-    let mut best = Match::None;
-    for (kind, values) in &element.principals().0 {
-        for value in values {
-            let found = one_principal(kind, value, requester);
-            best = best.max(found);
-            let anyone = value == "*" || kind == "*";
-            account_listed |= found != Match::None && (anyone || account_of_root(value).is_some());
-            let hidden = matches!(kind.as_str(), "CanonicalUser" | "Federated") && requester.arn().is_some();
-            // AWS refuses wildcards in the ARNs of principals; what another store makes of them is not known.
-            let refused = kind != "Service"
-                && !anyone
-                && value.contains(['*', '?', '$'])
-                && (requester.arn().is_some() || matches!(requester, Requester::Other { .. }));
-            if hidden || refused {
-                let how = if named { "by itself" } else { "at all" };
-                unknowns.push(format!("whether the principal `{value}` ({kind}) matches {how}"));
-            } else {
-                yes |= reaches(found);
-            }
-        }
-    }
-    match element {
-        PrincipalElement::Is(_) => Part { yes, unknowns, negated: false, reading: reaches(best) },
-        PrincipalElement::Not(all) => {
-            // AWS's page: a Deny that leaves out a user, and not its account, may still reach the user; one that leaves
-            // out the account may still reach its users.
-            let reading = best == Match::None;
-            if best == Match::None || (best == Match::Direct && account_listed) {
-                return Part { yes: best != Match::None, unknowns, negated: true, reading };
-            }
-            let sorted: BTreeMap<&String, BTreeSet<&String>> =
-                all.0.iter().map(|(kind, values)| (kind, values.iter().collect())).collect();
-            Part {
-                yes: false,
-                unknowns: vec![format!("whom `NotPrincipal` {sorted:?} leaves out in AWS")],
-                negated: true,
-                reading,
-            }
-        }
-    }
-}
-
-fn resource_part(rule: &Rule<'_>, resource: &str) -> Part {
-    let (all, negated) = match &rule.statement.resource {
-        None => return Part::known(true),
-        Some(ResourceElement::Is(all)) => (all, false),
-        Some(ResourceElement::Not(all)) => (all, true),
-    };
-    let mut part = Part { yes: false, unknowns: Vec::new(), negated, reading: false };
-    for value in all {
-        let variable = has_variable(value, rule.version);
-        if variable && widest(value, rule.version, true).matches(resource) {
-            part.unknowns.push(format!("what fills `{value}`"));
-        } else if !variable {
-            part.yes |= crate::pattern::glob(value, resource, false);
-        }
-    }
-    part.reading = part.yes != negated;
-    part
-}
-
-/// What a condition says to these values of its key. `readable`: the values that stand for all others were made for
-/// what it compares.
-fn condition_part(
-    key: &str,
-    condition: &Condition<'_>,
-    there: &[String],
-    request: &Request,
-    readable: bool,
-) -> Part {
-    let Condition { operator, values, version, .. } = *condition;
-    let certain = |values: &[String]| holds(operator, values, version, Some(there), request);
-    // `${` is a variable in one version and text in the other.
-    let dated =
-        |text: String| if text.contains("${") { format!("{text} in {}", version.as_str()) } else { text };
-    let whole = || {
-        let what = format!("what {operator} of `{key}` with {values:?} says");
-        Part::unknown(dated(what), certain(values))
-    };
-    if there.is_empty() {
-        return Part::known(certain(values));
-    }
-    if !readable {
-        return whole();
-    }
-    let doubtful = |value: &String| {
-        has_variable(value, version) || (operator.comparison.as_str().starts_with("Arn") && is_odd_arn(value))
-    };
-    if !values.iter().any(doubtful) {
-        return Part::known(certain(values));
-    }
-    let [there] = there else { return whole() };
-    let negated = operator.comparison.is_negated();
-    let (open, plain): (Vec<String>, Vec<String>) = values.iter().cloned().partition(doubtful);
-    let mut part =
-        Part { yes: certain(&plain) != negated, unknowns: Vec::new(), negated, reading: certain(values) };
-    for value in open {
-        let may = language(operator.comparison, &value, version).unwrap_or_else(|| Pattern::new("*"));
-        if may.matches(there) {
-            let what = format!("what {} of `{key}` with `{value}` takes", text_of(operator));
-            part.unknowns.push(dated(what));
-        }
-    }
-    part
-}
-
-/// The operator without what makes no difference to a value that is there.
-fn text_of(operator: Operator) -> &'static str {
-    use crate::operator::Comparison as C;
-    match operator.comparison {
-        C::StringNotEquals => C::StringEquals,
-        C::StringNotEqualsIgnoreCase => C::StringEqualsIgnoreCase,
-        C::StringNotLike => C::StringLike,
-        C::ArnEquals | C::ArnNotEquals | C::ArnNotLike => C::ArnLike,
-        other => other,
-    }
-    .as_str()
 }

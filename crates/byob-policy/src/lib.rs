@@ -8,8 +8,9 @@
 //!
 //! `request` is one request, `condition` what conditions say to it, `evaluate` what becomes of it. [`pattern`] decides
 //! patterns as languages; `dimension` finds the values of a request that stand for all others, `search` looks through
-//! their combinations, and `compare` puts them together into a verdict on two documents. `actions` is the table of real
-//! actions, and `words` says who gains and loses which. `meet` makes the document that lies within two.
+//! their combinations, `part` is what one part of a statement says to a value, and `compare` puts them together into a
+//! verdict on two documents. `actions` is the table of real actions, and `words` says who gains and loses which. `meet`
+//! makes the document that lies within two.
 //!
 //! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
 
@@ -26,6 +27,7 @@ mod grammar;
 mod json;
 mod meet;
 pub mod operator;
+mod part;
 pub mod pattern;
 mod publicity;
 mod request;

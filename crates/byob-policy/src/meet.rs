@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::canonical::{common_partition, has_variable, statement_meaning};
 use crate::compare::{Owner, Verdict, compare};
-use crate::document::{Document, Effect, PrincipalElement, ResourceElement, Statement, Version};
+use crate::document::{Document, Effect, PrincipalElement, Principals, ResourceElement, Statement, Version};
 use crate::evaluate::Guarded;
 use crate::words::is_unique_id;
 
@@ -308,14 +308,17 @@ fn upgrade(document: &mut Document) {
 
 /// Takes out principals that are nobody any more.
 fn forget_unique_ids(statement: &mut Statement) {
-    let Some(PrincipalElement::Is(who) | PrincipalElement::Not(who)) = &mut statement.principal else {
-        return;
-    };
+    let Some(element) = &mut statement.principal else { return };
+    let (PrincipalElement::Is(who) | PrincipalElement::Not(who)) = &mut *element;
     if let Some(values) = who.0.get_mut("AWS") {
         values.retain(|value| !is_unique_id(value));
         if values.is_empty() {
             who.0.remove("AWS");
         }
+    }
+    // All but nobody is anyone.
+    if who.0.is_empty() && matches!(element, PrincipalElement::Not(_)) {
+        *element = PrincipalElement::Is(Principals::anyone());
     }
 }
 

@@ -335,4 +335,7 @@ fn with_no_policy_at_one_end_only_denies_are_left() {
         &json!([{"Effect": "Deny", "Principal": {"AWS": "AROAEXAMPLEEXAMPLE123"}, "Action": "*", "Resource": "*"}]),
     );
     assert!(meet(&nobody, &none).document.is_empty());
+    let all_but_nobody = policy(&json!([allow(&json!({"NotPrincipal": {"AWS": "AROAEXAMPLEEXAMPLE123"}}))]));
+    let anyone = policy(&json!([allow(&json!({"Action": "s3:*"}))]));
+    assert!(meet(&all_but_nobody, &anyone).document.equals(&policy(&json!([allow(&json!({}))]))));
 }

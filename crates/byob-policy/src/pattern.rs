@@ -313,8 +313,9 @@ impl Walk {
                     literal.insert(c);
                 }
                 Class::Fold(c) => {
-                    written.push(c);
-                    literal.extend([c.to_ascii_lowercase(), c.to_ascii_uppercase()]);
+                    if !written.contains(&c) {
+                        written.push(c);
+                    }
                 }
                 Class::Any => others = true,
                 Class::Not(set) => {
@@ -324,14 +325,25 @@ impl Walk {
                 Class::Digit => digits = true,
             }
         }
+        // Both cases of a letter lead on alike, unless something else tells them apart.
+        let cases = |c: char| [c.to_ascii_lowercase(), c.to_ascii_uppercase()];
+        let told_apart: Vec<char> = written
+            .iter()
+            .flat_map(|c| cases(*c))
+            .filter(|c| cases(*c).iter().any(|c| literal.contains(c)))
+            .collect();
+        literal.extend(told_apart);
+        let is_taken =
+            |c: &char| literal.contains(c) || written.iter().any(|own| own.eq_ignore_ascii_case(c));
         let mut all: Vec<char> = Vec::new();
         if others {
             let plain = "xyzwvutsrqponmlkjihgfedcbaXYZWVUTSRQPONMLKJIHGFEDCBA-_".chars();
-            all.extend(plain.chain('\u{100}'..).find(|c| !literal.contains(c)));
+            all.extend(plain.chain('\u{100}'..).find(|c| !is_taken(c)));
         }
         if digits {
-            all.extend(('0'..='9').find(|c| !literal.contains(c)));
+            all.extend(('0'..='9').find(|c| !is_taken(c)));
         }
+        literal.retain(|c| !written.contains(c));
         all.extend(written);
         all.extend(literal);
         all

@@ -62,16 +62,15 @@ pub(crate) struct Roles {
 /// none of its Denies, and of the old document a Deny or no Allow; until it says no, or one has been shown for each
 /// pair of rules that can make one. If it is never called, there is no such combination.
 pub(crate) fn search(
-    dimensions: &[Vec<Entry>],
+    dimensions: &[Vec<&Entry>],
     roles: &Roles,
     mut found: impl FnMut(&[&Entry]) -> bool,
 ) -> Result<(), TooLarge> {
     let mut work = 0;
-    let all: Vec<Vec<&Entry>> = dimensions.iter().map(|entries| entries.iter().collect()).collect();
     let mut neither = roles.old_allows.clone();
     neither.0.iter_mut().zip(&roles.new_denies.0).for_each(|(a, b)| *a |= b);
     for allow in &roles.new_allows {
-        let Some(kept) = keeping(&all, *allow) else { continue };
+        let Some(kept) = keeping(dimensions, *allow) else { continue };
         if let Some(picks) = avoiding(&kept, &neither, &mut work)?
             && !found(&picks)
         {

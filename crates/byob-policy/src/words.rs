@@ -2,7 +2,7 @@
 //! the key, under which conditions. The judgement is the comparison's; here it is asked once for each principal that a
 //! document names, each class of resources, and each group of actions, and told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::actions::{ResourceClass, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
@@ -50,6 +50,9 @@ pub struct Change {
 /// [`Proof::CannotTell`] for `*`.
 pub fn changes(old: &Document, new: &Document, owner: &Owner) -> Vec<Change> {
     let partition = common_partition(&[old, new]);
+    if old.equals_in(new, partition) {
+        return Vec::new();
+    }
     let (old, new) = (with_root_arns(old, partition), with_root_arns(new, partition));
     let mut all = Vec::new();
     let (Ok(gains), Ok(losses)) = (Table::new(&old, &new, owner), Table::new(&new, &old, owner)) else {
@@ -60,11 +63,17 @@ pub fn changes(old: &Document, new: &Document, owner: &Owner) -> Vec<Change> {
         Guarded::Bucket => &[ResourceClass::Bucket, ResourceClass::Objects],
         Guarded::Key => &[ResourceClass::Key],
     };
+    let tables =
+        [(&gains, true), (&losses, false)].map(|(table, gained)| (table, table.action_groups(), gained));
     for subject in &subjects {
+        let of_subject = [&gains, &losses].map(|table| -> HashSet<&Requester> {
+            table.requesters().filter(|requester| is_of(subject, &subjects, requester)).collect()
+        });
         for class in classes {
-            for (table, gained) in [(&gains, true), (&losses, false)] {
-                let (after, before) = if gained { (&new, &old) } else { (&old, &new) };
-                all.extend(one_direction(table, (after, before), subject, &subjects, *class, gained));
+            for ((table, groups, gained), who) in tables.iter().zip(&of_subject) {
+                let between = if *gained { (&new, &old) } else { (&old, &new) };
+                let told = one_direction(table, groups, between, who, *class, *gained);
+                all.extend(told.into_iter().map(|change| Change { principal: subject.1.clone(), ..change }));
             }
         }
     }
@@ -125,19 +134,19 @@ fn is_in(class: ResourceClass, resource: &str) -> bool {
     }
 }
 
-/// What the subject may after and not before.
+/// What these requesters may after and not before; whose it is the caller says.
 fn one_direction(
     table: &Table<'_>,
+    groups: &[Vec<&str>],
     (after, before): (&Document, &Document),
-    subject: &Subject,
-    subjects: &BTreeSet<Subject>,
+    who: &HashSet<&Requester>,
     class: ResourceClass,
     gained: bool,
 ) -> Vec<Change> {
     /// How sure, what must hold, what was lifted.
     type Told = (Proof, Vec<String>, Vec<String>);
     let mut found: BTreeMap<Told, (Vec<&'static str>, Option<Box<Witness>>)> = BTreeMap::new();
-    for group in table.action_groups() {
+    for group in groups {
         let named: Vec<&'static str> = real_actions()
             .iter()
             .filter(|action| action.classes.contains(&class) && group.contains(&action.name))
@@ -145,7 +154,7 @@ fn one_direction(
             .collect();
         let Some(first) = named.first() else { continue };
         let verdict = table.verdict(
-            |requester| is_of(subject, subjects, requester),
+            |requester| who.contains(requester),
             |action| action == *first,
             |resource| is_in(class, resource),
         );
@@ -167,7 +176,7 @@ fn one_direction(
         .map(|((proof, conditions, lifted), (mut actions, witness))| {
             actions.sort_unstable();
             let (gained, lost) = if gained { (actions, Vec::new()) } else { (Vec::new(), actions) };
-            Change { principal: subject.1.clone(), class, gained, lost, conditions, lifted, proof, witness }
+            Change { principal: String::new(), class, gained, lost, conditions, lifted, proof, witness }
         })
         .collect()
 }
