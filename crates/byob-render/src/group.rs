@@ -23,16 +23,46 @@ pub(crate) fn groups(page: &mut Page, plan: &Plan) {
         head.extend(called.map(|text| word(&text)));
         head.extend(steps.first().map(|step| word(&step.region)));
         page.text(Paint::Bold, head.join("   "));
-        for step in &steps {
+        for (n, step) in steps.iter().enumerate() {
+            let other = |step: &Step, rest: &[&Step]| rest.iter().position(|s| s.address == step.address);
+            let earlier = other(step, &steps[..n]).map(|at| steps[at]);
+            // What takes two phases is shown once, where it ends: from what there is to what there will be.
+            if other(step, &steps[n + 1..]).is_some() {
+                continue;
+            }
             for drift in drift.iter().filter(|drift| drift.address == step.address) {
                 drifted(page, drift, CHANGED);
             }
-            print(page, step);
+            match earlier {
+                Some(first) => {
+                    print(page, &in_one(first, step));
+                    page.indented(DETAIL, format!("in two phases: {}", first.reason));
+                }
+                None => print(page, step),
+            }
         }
         for drift in drift.iter().filter(|drift| !steps.iter().any(|step| step.address == drift.address)) {
             drifted(page, drift, CHANGED);
         }
     }
+}
+
+/// The steps of both phases of one document, taken together.
+fn in_one(first: &Step, last: &Step) -> Step {
+    let mut changes: Vec<Change> = Vec::new();
+    for change in first.changes.iter().chain(&last.changes) {
+        match changes.iter_mut().find(|known| known.path == change.path) {
+            Some(known) => known.after.clone_from(&change.after),
+            None => changes.push(change.clone()),
+        }
+    }
+    changes.retain(|change| change.before != change.after);
+    let action = match (&first.before, &last.after) {
+        (None, _) => Action::Create,
+        (Some(_), Some(_)) => Action::Update,
+        (Some(_), None) => Action::Delete,
+    };
+    Step { before: first.before.clone(), action, changes, ..last.clone() }
 }
 
 /// Who is to be told from a change of the configuration.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byob_model::address::Kind;
+use byob_model::address::{Kind, RootAddress};
 use byob_plan::access::Answer;
 use byob_plan::finding::{Finding, Rule, Severity};
 use byob_plan::plan::{Action, Plan, Step};
@@ -158,10 +158,15 @@ fn already(page: &mut Page, plan: &Plan) {
     );
 }
 
-/// `2 notes: versioning is off, unfinished uploads are kept (byob plan --notes)`; of many, how often each. Those that
-/// somebody waived are not told again.
+/// `2 notes: versioning is off, unfinished uploads are kept (byob plan --notes)`; of many, how often each. Of roots in
+/// which nothing happens nothing is said, and those that somebody waived are not told again.
 fn notes_in_one_line(plan: &Plan) -> Option<String> {
-    let notes = plan.findings.iter().filter(|f| f.severity == Severity::Note && f.waived.is_none());
+    let stepped = plan.steps.iter().map(|step| step.address.root());
+    let touched: BTreeSet<RootAddress> =
+        stepped.chain(plan.drift.iter().map(|drift| drift.address.root())).collect();
+    let notes = plan.findings.iter().filter(|f| {
+        f.severity == Severity::Note && f.waived.is_none() && touched.contains(&f.address.root())
+    });
     let mut each: BTreeMap<Rule, usize> = BTreeMap::new();
     notes.for_each(|note| *each.entry(note.rule).or_default() += 1);
     let all: usize = each.values().sum();

@@ -69,7 +69,36 @@ fn a_world_that_changed_after_planning_is_stale() {
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
 
-    Access: who gains or loses what is not judged in this version; read the policies below
+    Access
+      W&B Dedicated Cloud (830241207209) loses
+        on the objects of bucket.storage   read, write, delete, abort uploads
+        on bucket.storage                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+      this account loses
+        on the objects of bucket.storage
+          permissions   s3:BypassGovernanceRetention, s3:PutObjectAcl,
+                        s3:ObjectOwnerOverrideToBucketOwner, s3:PutObjectVersionAcl
+          write         s3:DeleteObjectVersion, s3:DeleteObjectAnnotation,
+                        s3:DeleteObjectVersionAnnotation and 13 more
+          tagging       s3:DeleteObjectTagging, s3:DeleteObjectVersionTagging, s3:PutObjectTagging and 2
+                        more
+          read          s3:GetObject, s3:GetObjectAcl, s3:GetObjectAnnotation and 13 more
+          list          s3:ListMultipartUploadParts, s3:ListObjectAnnotations,
+                        s3:ListObjectVersionAnnotations
+        on bucket.storage
+          permissions   s3:PutBucketPolicy, s3:DeleteBucketPolicy, s3:PutBucketAcl and 2 more
+          write         s3:DeleteBucket, s3:PutLifecycleConfiguration, s3:CreateBucket and 22 more
+          tagging       s3:PutBucketTagging, s3:TagResource, s3:UntagResource
+          read          s3:AllowVendedLogDeliveryForResource, s3:GetAccelerateConfiguration,
+                        s3:GetAnalyticsConfiguration and 22 more
+          list          s3:ListTagsForResource, s3:ListBucket, s3:ListBucketMultipartUploads,
+                        s3:ListBucketVersions
+      No new access; the bucket is not public.
+            proved for bucket policy, key policy, ACL and public access block
+
+    warning BYOB042 bucket.storage.cors: W&B cannot work in browsers now: CORS lacks GET, HEAD, PUT and
+      the exposed header ETag
+      help: this plan gives it back
 
     bucket.storage   acme-wandb-storage   us-east-1
       ! cors.rules[0]   GET, HEAD, PUT from any origin (*); headers *; exposes ETag; 3000 s → (removed)
@@ -99,6 +128,9 @@ fn a_world_that_changed_after_planning_is_stale() {
                 {
                   "Sid": "WandbAccountAccess",
                   "Effect": "Allow",
+
+    5 notes: old TLS is allowed, CORS allows any origin, versioning is off, unfinished uploads are kept,
+      W&B's whole account is granted (byob plan --notes)
 
     1 to create, 1 to update, 0 to delete, 1 drifted
     byob apply --approve sha256:<digest> --sandbox
@@ -134,7 +166,7 @@ fn an_approval_that_was_overtaken_is_stale() {
     env.sandbox(&format!("apply --approve {first}")).exits(0);
     env.edit("tls_only = true", "tls_only = false");
     env.sandbox("apply --auto-approve").exits(0);
-    insta::assert_snapshot!(env.sandbox(&format!("apply --approve {first}")).exits(2), @r"
+    insta::assert_snapshot!(env.sandbox(&format!("apply --approve {first}")).exits(2), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket   recorded <date>, serial 6
 
@@ -233,16 +265,17 @@ fn a_stale_plan_file_says_what_is_different() {
         "versioning = \"enabled\"\nobject_ownership = \"BucketOwnerPreferred\"",
     );
     let before = env.tree();
-    insta::assert_snapshot!(env.sandbox("apply --plan plan.json").exits(2).talk(), @r"
-        SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
-        error: the plan is not the one that was approved
-               (sha256:<digest>); nothing was
-               written
-          approved, but otherwise: bucket.storage.cors#1
-          not approved: bucket.storage.ownership#1
-          approved, and gone: bucket.storage.policy#1
-          the configuration is another one
-          help: review what is printed above; the line that approves it is its last
-        ");
+    insta::assert_snapshot!(env.sandbox("apply --plan plan.json").exits(2).talk(), @"
+    SANDBOX: an embedded stand-in for AWS, account 123456789012, kept in .byob/sandbox; nothing here is real
+    error: the plan is not the one that was approved
+           (sha256:<digest>); nothing was
+           written
+      approved, but otherwise: bucket.storage.cors#1
+      not approved: bucket.storage.ownership#1
+      approved, and gone: bucket.storage.policy#1
+      the configuration is another one
+      the findings are others
+      help: review what is printed above; the line that approves it is its last
+    ");
     assert_eq!(env.written(&before), [""; 0]);
 }

@@ -39,7 +39,22 @@ fn a_live_value_cannot_paint_over_the_plan() {
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
 
-    Access: who gains or loses what is not judged in this version; read the policies below
+    Access
+      W&B Dedicated Cloud (830241207209) gains
+        on the objects of bucket.storage   read, write, delete, abort uploads
+        on bucket.storage                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+      this account gains
+        on the objects of bucket.storage   delete   (no longer denied: only if aws:UserAgent is
+          \u{1b}[2Kours\u{202e}\u{200b}\r\n0 to create)
+      Nobody else gains access; the bucket is not public.
+            proved for bucket policy, key policy, ACL and public access block
+            not checked: identity policies of account 830241207209 (a policy grants that account)
+
+    warning BYOB042 bucket.storage.policy: W&B cannot work now: W&B Dedicated Cloud (830241207209) lacks
+      s3:GetObject (files cannot be read), s3:PutObject (runs cannot upload), s3:DeleteObject (deleting
+      runs frees nothing) and 8 more; no statement allows it
+      help: this plan gives it back
 
     key.storage   alias/acme-wandb   us-east-1
       ! description   "Encrypts storage for Weights & Biases (byob stack default)" →
@@ -62,17 +77,17 @@ fn a_live_value_cannot_paint_over_the_plan() {
           +         "AWS": "*"
                   },
           -       "Action": [
-          -         "s3:abortmultipartupload",
-          -         "s3:deleteobject",
-          -         "s3:getbucketcors",
-          -         "s3:getbucketlocation",
-          -         "s3:getbucketversioning",
-          -         "s3:getencryptionconfiguration",
+          -         "s3:AbortMultipartUpload",
+          -         "s3:DeleteObject",
+          -         "s3:GetBucketCORS",
+          -         "s3:GetBucketLocation",
+          -         "s3:GetBucketVersioning",
+          -         "s3:GetEncryptionConfiguration",
           -         "s3:getobject*",
-          -         "s3:listbucket",
-          -         "s3:listbucketmultipartuploads",
-          -         "s3:listbucketversions",
-          -         "s3:putobject"
+          -         "s3:ListBucket",
+          -         "s3:ListBucketMultipartUploads",
+          -         "s3:ListBucketVersions",
+          -         "s3:PutObject"
           -       ],
           -       "Resource": [
           -         "arn:aws:s3:::acme-wandb-storage",
@@ -129,7 +144,10 @@ fn a_live_value_cannot_paint_over_the_plan() {
               ]
             }
 
-    0 to create, 2 to update, 0 to delete, 2 drifted
+    6 notes: TLS is not required, old TLS is allowed, CORS allows any origin, versioning is off,
+      unfinished uploads are kept, W&B's whole account is granted (byob plan --notes)
+
+    0 to create, 2 to update, 0 to delete, 2 drifted; access grows
     byob apply --approve sha256:<digest> --sandbox
     "#);
     insta::assert_snapshot!(env.sandbox("drift").exits(2), @r#"
@@ -151,17 +169,17 @@ fn a_live_value_cannot_paint_over_the_plan() {
           +         "AWS": "*"
                   },
           -       "Action": [
-          -         "s3:abortmultipartupload",
-          -         "s3:deleteobject",
-          -         "s3:getbucketcors",
-          -         "s3:getbucketlocation",
-          -         "s3:getbucketversioning",
-          -         "s3:getencryptionconfiguration",
+          -         "s3:AbortMultipartUpload",
+          -         "s3:DeleteObject",
+          -         "s3:GetBucketCORS",
+          -         "s3:GetBucketLocation",
+          -         "s3:GetBucketVersioning",
+          -         "s3:GetEncryptionConfiguration",
           -         "s3:getobject*",
-          -         "s3:listbucket",
-          -         "s3:listbucketmultipartuploads",
-          -         "s3:listbucketversions",
-          -         "s3:putobject"
+          -         "s3:ListBucket",
+          -         "s3:ListBucketMultipartUploads",
+          -         "s3:ListBucketVersions",
+          -         "s3:PutObject"
           -       ],
           -       "Resource": [
           -         "arn:aws:s3:::acme-wandb-storage",

@@ -278,7 +278,7 @@ fn one_missing_right() {
     1 error: nothing can be applied
     [exit 1]
     ");
-    insta::assert_snapshot!(env.sandbox_with("deny=kms:DescribeKey", "plan").exits(1), @r"
+    insta::assert_snapshot!(env.sandbox_with("deny=kms:DescribeKey", "plan").exits(1), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
 

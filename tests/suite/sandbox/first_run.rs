@@ -53,14 +53,14 @@ Hand to ").unwrap().1, @r"
 
     let before = env.tree();
     let record = env.read(env.record_path());
-    insta::assert_snapshot!(env.sandbox("apply --auto-approve").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("apply --auto-approve").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   2 buckets, 1 key   recorded <date>, serial 2
 
     No changes. AWS matches the configuration and the record (58 attributes read).
     ✓ nothing to do: AWS matches the configuration
     ");
-    insta::assert_snapshot!(env.sandbox("plan --detailed-exitcode").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("plan --detailed-exitcode").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   2 buckets, 1 key   recorded <date>, serial 2
 

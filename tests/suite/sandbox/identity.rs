@@ -40,13 +40,16 @@ fn a_renamed_bucket_table_moves_the_record_and_one_tag() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     let (before, rest) = (tags(&env, "acme-wandb-storage"), but_its_tags(&env, "buckets"));
     env.edit("[bucket.storage]", "[bucket.artifacts]");
-    insta::assert_snapshot!(env.sandbox("plan").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
 
     bucket.artifacts   acme-wandb-storage   us-east-1
       > bucket   taken into the record: recorded as bucket.storage until now
           writes to AWS: PutBucketTagging
+
+    6 notes: TLS is not required, old TLS is allowed, CORS allows any origin, versioning is off,
+      unfinished uploads are kept, W&B's whole account is granted (byob plan --notes)
 
     0 to create, 0 to update, 0 to delete, 1 to adopt
     byob apply --approve sha256:<digest> --sandbox
@@ -75,7 +78,7 @@ fn a_renamed_key_table_moves_the_record_and_one_tag() {
     let before = env.tree();
     env.edit("key.storage\" }", "key.main\" }");
     env.edit("[key.storage]", "[key.main]");
-    insta::assert_snapshot!(env.sandbox("plan").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
 
@@ -154,7 +157,14 @@ fn an_imported_bucket_is_brought_to_its_configuration_and_keeps_its_tags() {
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket   recorded by import, serial 1
 
-    Access: who gains or loses what is not judged in this version; read the policies below
+    Access
+      W&B Dedicated Cloud (830241207209) gains
+        on the objects of bucket.storage   read, write, delete, abort uploads
+        on bucket.storage                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+      Nobody else gains access; the bucket is not public.
+            proved for bucket policy, key policy, ACL and public access block
+            not checked: identity policies of account 830241207209 (a policy grants that account)
 
     bucket.storage   acme-wandb-storage   us-east-1
       + cors     GET, HEAD, PUT from any origin (*); headers *; exposes ETag; 3000 s   (managed from now
@@ -168,7 +178,10 @@ fn an_imported_bucket_is_brought_to_its_configuration_and_keeps_its_tags() {
           +       s3:GetBucketVersioning
           +   on    arn:aws:s3:::acme-wandb-storage, arn:aws:s3:::acme-wandb-storage/*
 
-    2 to create, 0 to update, 0 to delete
+    5 notes: TLS is not required, old TLS is allowed, CORS allows any origin, versioning is off, W&B's
+      whole account is granted (byob plan --notes)
+
+    2 to create, 0 to update, 0 to delete; access grows
     byob apply --approve sha256:<digest> --sandbox
     imported bucket.storage into .byob/sandbox/record/byob.state.json; nothing was written to AWS
     ");

@@ -41,16 +41,24 @@ fn protection_goes_first_then_the_bucket_then_its_key() {
     let env = TestEnvironment::applied(BUCKET_AND_KEY);
     env.sandbox("destroy --auto-approve").exits(1);
     env.write("byob.toml", &unprotected(BUCKET_AND_KEY));
-    insta::assert_snapshot!(env.sandbox("plan").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("plan").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
     Protection goes off: key.storage, bucket.storage
+
+    warning BYOB034 bucket.storage: not protected: taking its table out deletes it
+      help: protect = true in [bucket.storage], unless it is to be deleted
+    warning BYOB034 key.storage: not protected: taking its table out deletes it
+      help: protect = true in [key.storage], unless it is to be deleted
 
     key.storage   alias/acme-wandb   us-east-1
       ~ protect   true → false   (record only)
 
     bucket.storage   acme-wandb-storage   us-east-1
       ~ protect   true → false   (record only)
+
+    6 notes: TLS is not required, old TLS is allowed, CORS allows any origin, versioning is off,
+      unfinished uploads are kept, W&B's whole account is granted (byob plan --notes)
 
     0 to create, 2 to update, 0 to delete
     byob apply --approve sha256:<digest> --sandbox
@@ -65,6 +73,22 @@ fn protection_goes_first_then_the_bucket_then_its_key() {
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 4
     Destroy: everything byob has recorded is to go (--destroy).
     Key deletion: key.storage. What is encrypted under a deleted key can never be read again.
+
+    Access
+      W&B Dedicated Cloud (830241207209) loses
+        on the objects of bucket.storage   read, write, delete, abort uploads
+        on bucket.storage                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+        on key.storage                     encrypt, decrypt, re-encrypt, make data keys, describe
+      this account loses
+        on key.storage
+          permissions   kms:PutKeyPolicy, kms:CreateGrant, kms:RetireGrant, kms:RevokeGrant
+          write         kms:ScheduleKeyDeletion, kms:CancelKeyDeletion, kms:CreateAlias and 26 more
+          tagging       kms:TagResource, kms:UntagResource
+          read          kms:GetKeyLastUsage, kms:GetKeyPolicy, kms:GetKeyRotationStatus and 3 more
+          list          kms:ListGrants, kms:ListKeyPolicies, kms:ListKeyRotations, kms:ListResourceTags
+      No new access.
+            proved for bucket policy, key policy, ACL and public access block
 
     bucket.storage   acme-wandb-storage   us-east-1
       - bucket   byob destroy
@@ -166,11 +190,19 @@ fn a_bucket_is_emptied_only_by_an_approval_that_names_it() {
     let env = TestEnvironment::applied(&config);
     put_object(&env);
     let before = env.tree();
-    insta::assert_snapshot!(env.sandbox("plan --destroy").exits(0), @r"
+    insta::assert_snapshot!(env.sandbox("plan --destroy").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
     Destroy: everything byob has recorded is to go (--destroy).
     ALL DATA in acme-wandb-storage will be deleted: every object, every version. Nothing brings it back.
+
+    Access
+      W&B Dedicated Cloud (830241207209) loses
+        on the objects of bucket.storage   read, write, delete, abort uploads
+        on bucket.storage                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+      No new access.
+            proved for bucket policy, key policy, ACL and public access block
 
     bucket.storage   acme-wandb-storage   us-east-1
       - bucket   byob destroy
@@ -274,7 +306,19 @@ fn wandb_is_taken_out_and_the_data_stays() {
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
 
-    Access: who gains or loses what is not judged in this version; read the policies below
+    Access
+      W&B Dedicated Cloud (830241207209) loses
+        on the objects of bucket.storage   read, write, delete, abort uploads
+        on bucket.storage                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+        on key.storage                     encrypt, decrypt, re-encrypt, make data keys, describe
+      No new access; the bucket is not public.
+            proved for bucket policy, key policy, ACL and public access block
+            not checked: KMS grants of key.storage
+
+    warning BYOB038 bucket.storage: W&B is taken out of this bucket (wandb_access = false): what is
+      stored stays, and W&B reads none of it
+      help: wandb_access = true lets it in again
 
     key.storage   alias/acme-wandb   us-east-1
       ~ policy   removes WandbAccountAccess
@@ -311,6 +355,9 @@ fn wandb_is_taken_out_and_the_data_stays() {
           -       s3:GetBucketVersioning
           -   on    arn:aws:s3:::acme-wandb-storage, arn:aws:s3:::acme-wandb-storage/*
 
+    4 notes: TLS is not required, old TLS is allowed, CORS allows any origin, unfinished uploads are
+      kept (byob plan --notes)
+
     0 to create, 1 to update, 1 to delete
     byob apply --approve sha256:<digest> --sandbox
     "#);
@@ -346,6 +393,12 @@ fn a_reference_bucket_loses_what_is_ours_and_stays() {
     insta::assert_snapshot!(env.sandbox("plan").exits(0), @"
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   1 bucket   recorded <date>, serial 3
+
+    Access
+      W&B Multi-tenant Cloud (725579432336, role WandbIntegration) loses
+        on the objects of bucket.datasets   read
+      No new access; the bucket is not public.
+            proved for bucket policy, key policy, ACL and public access block
 
     bucket.datasets   acme-datasets   us-east-1
       < bucket   dropped from the record: a reference bucket is never deleted: ours goes, the bucket
@@ -413,6 +466,15 @@ fn a_targeted_deletion_is_read_back_as_done() {
     byob.toml   account 123456789012   1 bucket, 1 key   recorded <date>, serial 2
     Destroy: everything byob has recorded is to go (--destroy).
     Only bucket.storage and what it depends on (--target); nothing is said of the rest.
+
+    Access
+      W&B Dedicated Cloud (830241207209) loses
+        on the objects of bucket.storage   read, write, delete, abort uploads
+        on bucket.storage                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+      No new access.
+            proved for bucket policy, key policy, ACL and public access block
+            not checked: what --target leaves out
 
     bucket.storage   acme-wandb-storage   us-east-1
       - bucket   byob destroy

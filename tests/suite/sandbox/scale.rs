@@ -62,7 +62,14 @@ fn one_more_bucket_is_the_steps_of_one_bucket() {
     SANDBOX: this is not AWS
     byob.toml   account 123456789012   101 buckets   recorded <date>, serial 2
 
-    Access: who gains or loses what is not judged in this version; read the policies below
+    Access
+      W&B Dedicated Cloud (830241207209) gains
+        on the objects of bucket.b100   read, write, delete, abort uploads
+        on bucket.b100                  list objects, versions, uploads; read location, CORS,
+          versioning, encryption
+      Nobody else gains access; no bucket is public.
+            proved for bucket policy, key policy, ACL and public access block
+            not checked: identity policies of account 830241207209 (a policy grants that account)
 
     bucket.b100   acme-wandb-100   us-east-1
       + bucket                protected
@@ -85,7 +92,10 @@ fn one_more_bucket_is_the_steps_of_one_bucket() {
           +   on    arn:aws:s3:::acme-wandb-100, arn:aws:s3:::acme-wandb-100/*
           +   if    Bool aws:SecureTransport: "false"
 
-    7 to create, 0 to update, 0 to delete
+    5 notes: old TLS is allowed, CORS allows any origin, versioning is off, unfinished uploads are kept,
+      W&B's whole account is granted (byob plan --notes)
+
+    7 to create, 0 to update, 0 to delete; access grows
     byob apply --approve sha256:<digest> --sandbox
     "#);
     let plan = env.sandbox("plan --format json").exits(0).json();

@@ -216,12 +216,15 @@ fn a_waiver_is_shown_as_a_change_wherever_it_comes() {
 
 #[test]
 fn notes_stand_in_one_line_each_meaning_once() {
-    let mut plan = plan(Vec::new(), Vec::new());
+    let steps = ["bucket.a", "bucket.b"].map(|at| step(at, Action::Create, None, Some(bucket(true))));
+    let mut plan = plan(steps.to_vec(), Vec::new());
     let note = |rule, at: &str| Finding::new(rule, address(at), "long words", "a long help");
     plan.findings = vec![
         note(Rule::UploadsKept, "bucket.a.lifecycle"),
         note(Rule::VersioningOff, "bucket.a.versioning"),
         note(Rule::VersioningOff, "bucket.b.versioning"),
+        // Nothing happens there.
+        note(Rule::VersioningOff, "bucket.c.versioning"),
         Finding {
             waived: Some(Waived { reason: "ours".into(), until: "2027-01-31".into() }),
             ..note(Rule::AnyOrigin, "bucket.a.cors")
@@ -233,6 +236,33 @@ fn notes_stand_in_one_line_each_meaning_once() {
     assert!(!shown.contains("long words"), "{shown}");
     plan.findings.truncate(1);
     assert!(print(&plan).contains("1 note: unfinished uploads are kept (byob plan --notes)\n"));
+    plan.steps.clear();
+    assert!(!print(&plan).contains("note"), "{}", print(&plan));
+}
+
+#[test]
+fn a_document_that_takes_two_phases_is_shown_once_from_end_to_end() {
+    let policy = |actions: &[&str]| {
+        let document = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "WandbAccountAccess", "Effect": "Allow",
+            "Principal": { "AWS": "830241207209" }, "Action": actions, "Resource": "arn:aws:s3:::acme-wandb-vision/*" }] });
+        Some(Attributes::Policy(Policy { document: Document::from_value(&document).unwrap() }))
+    };
+    let (old, new) =
+        (policy(&["s3:GetObject", "s3:PutObject"]), policy(&["s3:GetObject", "s3:DeleteObject"]));
+    let between = policy(&["s3:GetObject"]);
+    let mut first = step("bucket.vision.policy", Action::Update, old, between.clone());
+    first.phase = 1;
+    first.reason = "first what both the old and the new one give".into();
+    let mut last = step("bucket.vision.policy", Action::Update, between, new);
+    last.id = "bucket.vision.policy#2".into();
+    let block = |on: bool| {
+        Some(Attributes::PublicAccessBlock(PublicAccessBlock {
+            block_public_policy: on,
+            ..PublicAccessBlock::ALL
+        }))
+    };
+    let opened = step("bucket.vision.public_access_block", Action::Update, block(true), block(false));
+    assert_snapshot!(print(&plan(vec![first, opened, last], Vec::new())));
 }
 
 #[test]
