@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use byob_apply::ErrorKind;
+use byob_model::call::Operation;
 use byob_model::kind::KeyRef;
 
 use crate::scene::Scene;
@@ -87,6 +88,28 @@ logging = { target_bucket = "bucket.storage", target_prefix = "logs/" }
 alias = "wandb-vision"
 "#;
 
+/// Of the policies of bucket and key each loosens and tightens on the way to [`TURNED`].
+const SHARED: &str = r#"
+[bucket.vision]
+name = "acme-vision"
+encryption = { type = "sse-kms", key = "key.vision", bucket_key = true }
+extra_statements = [{ Sid = "Read", Effect = "Allow", Principal = { AWS = "arn:aws:iam::444455556666:root" }, Action = "s3:GetObject", Resource = "arn:aws:s3:::acme-vision/*" }]
+[key.vision]
+alias = "wandb-vision"
+managers = ["arn:aws:iam::123456789012:role/First"]
+"#;
+
+const TURNED: &str = r#"
+[bucket.vision]
+name = "acme-vision"
+encryption = { type = "sse-kms", key = "key.vision", bucket_key = true }
+public_access_block = { restrict_public_buckets = false }
+extra_statements = [{ Sid = "Read", Effect = "Allow", Principal = { AWS = "arn:aws:iam::777788889999:root" }, Action = "s3:GetObject", Resource = "arn:aws:s3:::acme-vision/*" }]
+[key.vision]
+alias = "wandb-vision"
+managers = ["arn:aws:iam::123456789012:role/Second"]
+"#;
+
 const EUROPE: &str = r#"
 [bucket.vision]
 name = "acme-vision"
@@ -104,6 +127,7 @@ fn scenarios() -> Vec<(&'static str, Make)> {
         ("first apply, SSE-KMS", || Scene::new(KMS)),
         ("first apply in Europe", || Scene::new(EUROPE)),
         ("update of everything", || Scene::applied(&[KMS]).with(CHANGED)),
+        ("two phases", || Scene::applied(&[SHARED]).with(TURNED)),
         ("destroy", || {
             let mut scene = Scene::applied(&[DYING]);
             scene.world.by_hand(|account| account.bucket("acme-vision").objects = 3);
@@ -147,6 +171,16 @@ fn without_faults_every_scenario_converges_in_one_run() {
         let scene = make();
         let ended = scene.apply();
         assert!(matches!(ended, Ended::Converged(_)), "{name}: {ended:?}");
+        if name == "two phases" {
+            let order = [
+                Operation::PutKeyPolicy,
+                Operation::PutBucketPolicy,
+                Operation::PutKeyPolicy,
+                Operation::PutPublicAccessBlock,
+                Operation::PutBucketPolicy,
+            ];
+            assert_eq!(scene.world.writes(), order);
+        }
         scene.world.time.pass(Duration::from_secs(3600));
         scene.assert_settled(name);
         if name == "from a key to SSE-S3" {
