@@ -104,9 +104,8 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
                 let bucket = WantedBucket {
                     region: region.clone(),
                     aspects: BTreeSet::from([kind]),
-                    contents: false,
                     brief: true,
-                    recorded: false,
+                    ..WantedBucket::default()
                 };
                 wanted.buckets.insert(name.clone(), bucket);
             }
@@ -369,8 +368,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
             region: region.to_owned(),
             aspects: BTreeSet::from([Kind::BucketPolicy]),
             contents: true,
-            brief: false,
-            recorded: false,
+            ..WantedBucket::default()
         };
         let wanted = Wanted { buckets: [(name.to_owned(), bucket)].into(), ..Wanted::default() };
         let live = read_in_run(self.cloud, self.clock, self.pace, &wanted).await?;

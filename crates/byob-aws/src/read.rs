@@ -213,6 +213,10 @@ async fn read_facts(at: At<'_>, wanted: &WantedBucket) -> Result<(BucketFacts, B
         let reading = bucket_aspect(at, kind)?;
         Some(async move { (kind, reading.await) })
     }));
+    let by_the_way = join_all(wanted.beside.difference(&wanted.aspects).filter_map(|&kind| {
+        let reading = bucket_aspect(at, kind)?;
+        Some(async move { (kind, reading.await) })
+    }));
     let asked = |kind| wanted.aspects.contains(&kind);
     let tags = when(!wanted.brief || asked(Kind::BucketTags), || tags::read(at));
     let versioning = when(!wanted.brief || asked(Kind::Versioning), || versioning::read(at));
@@ -220,14 +224,20 @@ async fn read_facts(at: At<'_>, wanted: &WantedBucket) -> Result<(BucketFacts, B
     let holds_data = when(wanted.contents, || bucket::holds_data(at));
     // Whether a bucket is bare is part of the proof that it is ours.
     let policy = when(wanted.contents && !wanted.brief && !asked(Kind::BucketPolicy), || policy::read(at));
-    let (aspects, tags, versioning, abac, holds_data, policy) =
-        tokio::join!(aspects, tags, versioning, abac, holds_data, policy);
+    let (aspects, by_the_way, tags, versioning, abac, holds_data, policy) =
+        tokio::join!(aspects, by_the_way, tags, versioning, abac, holds_data, policy);
 
     let arn = bucket_arn(at.name, at.region);
     let mut beside = Beside::default();
     let mut facts = BucketFacts { region: at.region.to_owned(), ..BucketFacts::default() };
     for (kind, answer) in aspects {
         facts.aspects.insert(kind, beside.aspect(answer, &arn)?);
+    }
+    for (kind, answer) in by_the_way {
+        // The plan names what was not looked at.
+        if !matches!(&answer, Err(error) if error.kind == ErrorKind::AccessDenied) {
+            facts.aspects.insert(kind, beside.aspect(answer, &arn)?);
+        }
     }
     if let Some(answer) = tags {
         let aspect = beside.aspect(answer.map(|tags| tags_aspect(&mut facts.tags, tags)), &arn)?;

@@ -27,6 +27,8 @@ pub struct WantedBucket {
     pub region: String,
     /// Which aspects. Tags, versioning and the ABAC status are always read of a bucket that exists, unless `brief`.
     pub aspects: BTreeSet<Kind>,
+    /// Aspects that nobody manages and that yet decide who gets in: read where the caller may, and else left out.
+    pub beside: BTreeSet<Kind>,
     /// Whether objects, versions, markers or uploads are left has to be known (deletion, adoption, keys in use).
     pub contents: bool,
     /// Only the existence and the named aspects: no tags, no versioning, no ABAC status.

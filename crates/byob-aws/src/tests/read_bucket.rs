@@ -318,3 +318,21 @@ async fn answers_of_other_stores_that_the_sdk_cannot_read_are_understood() {
     let error = read(&fake, wanted(&[])).await.unwrap_err();
     assert_eq!((error.kind, error.status), (ErrorKind::Network, Some(200)));
 }
+
+#[tokio::test]
+async fn what_nobody_manages_is_read_where_the_caller_may_and_else_left_out() {
+    let fake = bare()
+        .on("GET publicAccessBlock", Answer::error(403, "AccessDenied"))
+        .on("GET ownershipControls", Answer::error(404, "OwnershipControlsNotFoundError"));
+    let bucket = WantedBucket {
+        beside: [Kind::PublicAccessBlock, Kind::Ownership, Kind::Cors].into(),
+        ..wanted(&[Kind::Cors])
+    };
+    let live = read(&fake, bucket).await.unwrap();
+    assert!(live.refused.is_empty(), "no right is missing: {:?}", live.refused);
+    let Some(LiveBucket::Exists(facts)) = live.buckets.get("b1") else { panic!("{live:?}") };
+    let read: Vec<Kind> = facts.aspects.keys().copied().collect();
+    assert!(!read.contains(&Kind::PublicAccessBlock) && read.contains(&Kind::Ownership), "{read:?}");
+    assert_eq!(facts.aspects[&Kind::Ownership], LiveAspect::Absent);
+    assert_eq!(fake.operations().iter().filter(|operation| *operation == "GET cors").count(), 1);
+}

@@ -157,7 +157,7 @@ async fn every_aspect_of_a_bucket_reads_back_as_it_was_put() {
         aspects: BUCKET_ASPECTS.into(),
         contents: true,
         recorded: true,
-        brief: false,
+        ..WantedBucket::default()
     };
     let wanted = Wanted { buckets: [("bucket-1".to_owned(), all)].into(), ..Wanted::default() };
     let live = cloud.read(&wanted).await.unwrap();

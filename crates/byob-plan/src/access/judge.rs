@@ -263,6 +263,11 @@ impl Judge {
         for entry in entries {
             let Entry { principal, class, lost, actions, conditions, proof, example } = entry;
             let place = (root.clone(), principal, class, lost, conditions, proof);
+            // A key's policy speaks of the key it hangs on, whatever resource a request names.
+            let example = example.map(|example| match class {
+                ResourceClass::Key => Example { resource: root.to_string(), ..example },
+                _ => example,
+            });
             let (all, shown) = self.entries.entry(place).or_default();
             all.extend(actions);
             *shown = shown.take().or(example);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use byob_model::Kind;
 use byob_model::kind::{Policy, PublicAccessBlock};
 use byob_plan::access::{Access, Answer, Proof};
 use byob_plan::{Plan, Rule};
@@ -420,8 +421,11 @@ fn statements_that_others_changed_are_told_against_the_record() {
 
 #[test]
 fn what_was_not_read_is_never_no() {
-    // Unmanaged and unrecorded: not read.
-    let plan = Scene::applied(&bucket("unmanaged = [\"public_access_block\", \"ownership\"]")).plan();
+    let mut scene = Scene::applied(&bucket("unmanaged = [\"public_access_block\", \"ownership\"]"));
+    // What decides who gets in is read where the caller may, although nobody manages it.
+    assert_eq!(verdict(&scene.plan()), (Answer::No, Answer::No));
+    scene.refused = [Kind::PublicAccessBlock, Kind::Ownership].into();
+    let plan = scene.plan();
     assert_eq!(verdict(&plan), (Answer::No, Answer::CannotTell));
     assert_eq!(not_checked(&plan), ["ownership of bucket.a", "public access block of bucket.a"]);
     let reference = "[bucket.a]\nname = \"acme-a\"\npurpose = \"reference\"\n";
@@ -429,6 +433,7 @@ fn what_was_not_read_is_never_no() {
     scene.world.make_bucket("acme-a", "us-east-1").policy =
         Some(policy(&json!({"Version": "2012-10-17", "Statement": [public()]})));
     scene.import("bucket.a");
+    scene.refused = [Kind::PublicAccessBlock, Kind::Ownership].into();
     let plan = scene.plan();
     // Whether the block cut W&B off, and does still, is not known.
     assert_eq!(verdict(&plan), (Answer::CannotTell, Answer::CannotTell), "{:#?}", told(&plan));
@@ -439,7 +444,7 @@ fn what_was_not_read_is_never_no() {
 #[test]
 fn a_policy_that_may_not_be_read_is_never_no() {
     let mut scene = Scene::applied(&bucket(""));
-    scene.refused.insert(byob_model::address::Kind::BucketPolicy);
+    scene.refused.insert(Kind::BucketPolicy);
     let plan = scene.plan();
     assert_eq!(verdict(&plan), (Answer::CannotTell, Answer::No));
     assert_eq!(not_checked(&plan), ["policy of bucket.a"]);

@@ -176,7 +176,7 @@ impl World {
             return LiveBucket::Forbidden { region, listed: listed.filter(|_| wanted.recorded) };
         }
         let mut facts = BucketFacts { region: bucket.region.clone(), ..BucketFacts::default() };
-        for kind in &wanted.aspects {
+        for kind in wanted.aspects.union(&wanted.beside) {
             let aspect = if self.unsupported.contains(kind) {
                 LiveAspect::Unsupported { code: "NotImplemented".into() }
             } else {
