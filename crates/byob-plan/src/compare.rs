@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want};
 use crate::canonical::digest;
-use crate::drift::severity;
+use crate::drift::judged;
 use crate::finding::{Finding, Rule};
 use crate::order;
 use crate::plan::{
@@ -225,8 +225,9 @@ impl<'a> Planner<'a> {
         if let Some(difference) = outcome.drift
             && !self.put_by_open_approval(&address, live)
         {
+            let (before, after) = (difference.before.as_ref(), difference.after.as_ref());
             self.drift.push(Drift {
-                severity: severity(kind),
+                severity: judged(kind, &self.desired.account_id, before, after),
                 address: address.clone(),
                 changes: difference.changes,
                 before: difference.before,

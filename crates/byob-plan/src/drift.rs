@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use byob_model::address::{Address, Kind, RootKind};
 use byob_model::config::ForeignStatements;
-use byob_model::kind::{Attributes, Key, KeyRef};
+use byob_model::kind::{Attributes, Key, KeyRef, Policy, PublicAccessBlock};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
+use byob_policy::{Guarded, Owner, Verdict, compare, is_public};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ pub struct DriftSummary {
     pub attributes: usize,
 }
 
-/// What drift of a kind means. Policies are taken for exposure: which way they changed is not judged yet.
+/// What drift of a kind means, whichever way it went.
 #[must_use]
 pub fn severity(kind: Kind) -> DriftSeverity {
     match kind {
@@ -49,6 +50,42 @@ pub fn severity(kind: Kind) -> DriftSeverity {
         Kind::Bucket | Kind::Key | Kind::Alias | Kind::Cors | Kind::Lifecycle => DriftSeverity::Breakage,
         Kind::BucketTags | Kind::KeyTags | Kind::Logging | Kind::Rotation => DriftSeverity::Other,
     }
+}
+
+/// What drift from one form to another means. A policy that is proved to give nobody more than the recorded one is no
+/// exposure: W&B may have lost what it needs. Nor is a block that blocks more.
+#[must_use]
+pub fn judged(
+    kind: Kind,
+    account_id: &str,
+    recorded: Option<&Attributes>,
+    live: Option<&Attributes>,
+) -> DriftSeverity {
+    let narrower = match kind {
+        Kind::BucketPolicy | Kind::KeyPolicy => {
+            let document = |side: Option<&Attributes>| match side {
+                Some(Attributes::Policy(policy)) => policy.document.clone(),
+                _ => Policy::empty().document,
+            };
+            let guarded = if kind == Kind::KeyPolicy { Guarded::Key } else { Guarded::Bucket };
+            let owner = Owner { guarded, account: account_id.parse().ok() };
+            let (old, new) = (document(recorded), document(live));
+            // A public policy may have been cut off, and what is left of it not.
+            !is_public(&old).is_public() && compare(&old, &new, &owner) == Verdict::Within
+        }
+        Kind::PublicAccessBlock => match (recorded, live) {
+            (Some(Attributes::PublicAccessBlock(old)), Some(Attributes::PublicAccessBlock(new))) => {
+                let kept = |setting: fn(&PublicAccessBlock) -> bool| !setting(old) || setting(new);
+                kept(|one| one.block_public_acls)
+                    && kept(|one| one.ignore_public_acls)
+                    && kept(|one| one.block_public_policy)
+                    && kept(|one| one.restrict_public_buckets)
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    if narrower { DriftSeverity::Breakage } else { severity(kind) }
 }
 
 /// Compares the record with live state.
@@ -136,8 +173,9 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                 renamed: false,
             };
             if let Some(difference) = aspect::drift(&sides) {
+                let (before, after) = (difference.before.as_ref(), difference.after.as_ref());
                 drift.push(Drift {
-                    severity: severity(kind),
+                    severity: judged(kind, &resource.account_id, before, after),
                     address,
                     changes: difference.changes,
                     before: difference.before,

@@ -96,7 +96,8 @@ impl Account {
             };
         }
         let mut facts = BucketFacts { region: bucket.region.clone(), ..BucketFacts::default() };
-        facts.aspects = wanted.aspects.union(&wanted.beside).map(|kind| (*kind, bucket_aspect(bucket, *kind))).collect();
+        facts.aspects =
+            wanted.aspects.union(&wanted.beside).map(|kind| (*kind, bucket_aspect(bucket, *kind))).collect();
         facts.has_policy = (wanted.contents || wanted.aspects.contains(&Kind::BucketPolicy))
             .then_some(bucket.policy.is_some());
         facts.holds_data = wanted.contents.then_some(bucket.objects > 0);

@@ -1,7 +1,8 @@
 //! `byob drift`: live against recorded, whatever the configuration says.
 
-use byob_model::kind::{BYOB_LINEAGE, KeyState};
+use byob_model::kind::{BYOB_LINEAGE, KeyState, PublicAccessBlock};
 use byob_plan::{DriftSeverity, drift, wanted};
+use byob_policy::Effect;
 
 use crate::scene::Scene;
 
@@ -67,4 +68,36 @@ fn tags_that_are_not_ours_and_proof_are_no_drift() {
     let tags = &scene.world.bucket("acme-a").tags;
     assert!(tags.contains_key("Theirs") && tags.contains_key(BYOB_LINEAGE));
     assert!(tags.contains_key("aws:cloudformation:stack-id"));
+}
+
+/// Which way access went, not only where: so that nobody mutes the job.
+#[test]
+fn a_policy_that_gives_less_breaks_and_one_that_gives_more_exposes() {
+    let mut scene = Scene::applied("[bucket.a]\nname = \"acme-a\"\ntls_only = true\n");
+    let severity = |scene: &Scene| {
+        let plan = scene.plan();
+        let said: Vec<DriftSeverity> = plan.drift.iter().map(|drift| drift.severity).collect();
+        said
+    };
+    let whole = scene.world.bucket("acme-a").policy.clone().unwrap();
+    scene.world.bucket("acme-a").policy = None;
+    // Without a policy the TLS-only Deny is gone too: this account may come without TLS.
+    assert_eq!(severity(&scene), [DriftSeverity::Exposure]);
+    let keep = |effect| {
+        let mut policy = whole.clone();
+        policy.document.statements.retain(|statement| statement.effect == effect);
+        Some(policy)
+    };
+    scene.world.bucket("acme-a").policy = keep(Effect::Deny);
+    assert_eq!(severity(&scene), [DriftSeverity::Breakage]);
+    scene.world.bucket("acme-a").policy = keep(Effect::Allow);
+    assert_eq!(severity(&scene), [DriftSeverity::Exposure]);
+
+    let mut scene = Scene::applied(
+        "[bucket.a]\nname = \"acme-a\"\npublic_access_block = { block_public_acls = false }\n",
+    );
+    scene.world.bucket("acme-a").block = Some(PublicAccessBlock::ALL);
+    assert_eq!(severity(&scene), [DriftSeverity::Breakage]);
+    scene.world.bucket("acme-a").block = None;
+    assert_eq!(severity(&scene), [DriftSeverity::Exposure]);
 }
