@@ -224,6 +224,12 @@ impl Planner<'_> {
             let (old, new) = (effective(&old, cut.0), effective(&new, cut.1));
             (tightens, loosens) = (tightens && within(&old, &new), loosens && within(&new, &old));
         }
+        // S3 asks what a policy says, not whom its Denies leave: one that begins or ceases to be public is never "neither".
+        match (is_public(&old).is_public(), is_public(&new).is_public()) {
+            (true, false) => loosens = false,
+            (false, true) => tightens = false,
+            _ => {}
+        }
         match (tightens, loosens) {
             (true, true) => Turn::Neither,
             (true, false) => Turn::Tightens,
