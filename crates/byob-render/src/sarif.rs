@@ -10,8 +10,12 @@ use byob_plan::rules::{Checked, PolicyFinding};
 use serde::Serialize;
 use serde_sarif::sarif::{
     ArtifactLocation, Location, Message, MultiformatMessageString, PhysicalLocation, Region,
-    ReportingDescriptor, Result as Found, ResultLevel, Run, SCHEMA_URL, Sarif, Tool, ToolComponent,
+    ReportingDescriptor, Result as Found, ResultLevel, Run, Sarif, Tool, ToolComponent,
 };
+
+/// The schema that OASIS publishes for version 2.1.0 with its errata.
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// The log of one policy. `file` is its path as it was named, `lines` the line (from 1) of each statement; what is about
 /// no statement, or one whose line is not known, is on line 1. Notes that no rule gave are left out.
@@ -25,7 +29,7 @@ pub fn policy_sarif(file: &str, checked: &Checked, lines: &[usize]) -> impl Seri
         .rules(rules.into_iter().map(described).collect::<Vec<_>>())
         .build();
     let run = Run::builder().tool(Tool::builder().driver(driver).build()).results(results).build();
-    Sarif::builder().schema(SCHEMA_URL).version("2.1.0").runs(vec![run]).build()
+    Sarif::builder().schema(SCHEMA).version("2.1.0").runs(vec![run]).build()
 }
 
 fn described(rule: Rule) -> ReportingDescriptor {
@@ -97,7 +101,7 @@ mod tests {
             })
         };
         let expected = json!({
-            "$schema": SCHEMA_URL,
+            "$schema": SCHEMA,
             "version": "2.1.0",
             "runs": [{
                 "tool": { "driver": {
