@@ -94,6 +94,68 @@ fn one_request_is_decided_with_the_statements_that_decide() {
     ask("--action s3:GetObject --context nonsense").exits(1);
 }
 
+/// Somebody else is let in on line 2, anybody on line 3, in another bucket.
+const OPEN: &str = r#"{"Version":"2012-10-17","Statement":[
+{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::acme/*"},
+{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::other/*"}]}"#;
+
+#[test]
+fn a_file_is_checked_by_the_rules_for_its_bucket() {
+    let env = files();
+    env.write("open.json", OPEN);
+    insta::assert_snapshot!(env.byob("policy check open.json --bucket acme"), @"
+    error BYOB020: the policy is public: statement `Open` makes it so (it allows anyone, without a
+      condition)
+      help: take statement `Open` out, or narrow it; block_public_policy makes AWS refuse it,
+        restrict_public_buckets leaves the bucket's account alone in
+    error BYOB055: AWS would refuse the policy: `arn:aws:s3:::other/*` of statement `Open` is neither
+      this bucket nor its objects
+      help: write arn:aws:s3:::acme for the bucket, arn:aws:s3:::acme/* for its objects
+    warning BYOB029: account 111122223333 beside W&B let in (statement 1)
+      help: if it is the bucket's own account, say so with --account; if it is not meant: take statement
+        1 out, or narrow it
+    note BYOB043: TLS is not required: the policy does not refuse plain HTTP
+      help: add a Deny for everybody with the condition \"Bool\": {\"aws:SecureTransport\": \"false\"}
+    note BYOB044: old TLS is allowed: the policy does not refuse versions below 1.2
+      help: add a Deny for everybody with the condition \"NumericLessThan\": {\"s3:TlsVersion\": \"1.2\"}
+
+    note: W&B's accounts are not named in it: whether W&B could work is not judged
+    note: the bucket's account was not said (--account): its own principals count as others'
+
+    open.json: 2 errors, 1 warning, 2 notes; public
+    [exit 2]
+    ");
+    let json = env.byob("policy check open.json --bucket acme --format json").exits(2).json();
+    let first = &json["findings"][0];
+    assert_eq!(
+        (json["public"].as_bool(), first["rule"].as_str(), first["statement"].as_u64()),
+        (Some(true), Some("BYOB020"), Some(2))
+    );
+    let sarif = env.byob("policy check open.json --bucket acme --format sarif").exits(2).json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let lines: Vec<u64> = results
+        .iter()
+        .map(|r| r["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64().unwrap())
+        .collect();
+    assert_eq!((sarif["version"].as_str(), lines), (Some("2.1.0"), vec![3, 3, 2, 1, 1]));
+}
+
+#[test]
+fn what_a_check_answers_hangs_on_what_the_bucket_is_for() {
+    let env = files();
+    env.write("reading.json", &WANDB.replace("\"s3:GetObject\",\"s3:PutObject\"", "\"s3:GetObject\""));
+    env.byob("policy check reading.json --bucket acme").exits(2);
+    env.byob("policy check reading.json --bucket acme --purpose reference").exits(0);
+    let json =
+        env.byob("policy check a.json --bucket acme --purpose reference --format json").exits(0).json();
+    assert_eq!(json["findings"][0]["rule"].as_str(), Some("BYOB035"));
+    // No policy, no name of a bucket, no account, no name at all.
+    env.byob("policy check broken.json --bucket acme --format sarif").exits(1);
+    env.byob("policy check a.json --bucket Acme").exits(1);
+    env.byob("policy check a.json --bucket acme --account 12").exits(1);
+    env.byob("policy check a.json").exits(1);
+}
+
 #[test]
 fn a_batch_answers_each_line_and_goes_on_after_one_it_cannot_read() {
     let env = files();

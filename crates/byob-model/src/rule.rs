@@ -126,11 +126,15 @@ pub enum Rule {
     WaiverPastDate,
     /// A waiver covers no finding.
     WaiverIdle,
+    /// AWS would refuse the policy, whatever bucket's block and the caller's rights.
+    PolicyInvalid,
+    /// An action that S3 is not known to have.
+    UnknownAction,
 }
 
 impl Rule {
     /// All rules, by number.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 56] = [
         Self::NotOurs,
         Self::OwnedByAnother,
         Self::RecordedElsewhere,
@@ -185,6 +189,8 @@ impl Rule {
         Self::DotsInName,
         Self::WaiverPastDate,
         Self::WaiverIdle,
+        Self::PolicyInvalid,
+        Self::UnknownAction,
     ];
 
     /// `BYOB0nn`.
@@ -245,6 +251,8 @@ impl Rule {
             Self::DotsInName => "BYOB052",
             Self::WaiverPastDate => "BYOB053",
             Self::WaiverIdle => "BYOB054",
+            Self::PolicyInvalid => "BYOB055",
+            Self::UnknownAction => "BYOB056",
         }
     }
 
@@ -312,6 +320,8 @@ impl Rule {
             Self::DotsInName => "the name has dots",
             Self::WaiverPastDate => "a waiver is past its date",
             Self::WaiverIdle => "a waiver covers nothing",
+            Self::PolicyInvalid => "AWS would refuse the policy",
+            Self::UnknownAction => "an action is not known",
         }
     }
 
@@ -334,7 +344,8 @@ impl Rule {
             | Self::PublicBehindBlock
             | Self::PublicNow
             | Self::WandbBrokenNow
-            | Self::WaiverPastDate => Severity::Warning,
+            | Self::WaiverPastDate
+            | Self::UnknownAction => Severity::Warning,
             Self::PlainHttp
             | Self::OldTls
             | Self::AnyOrigin
@@ -356,10 +367,11 @@ impl Rule {
         self <= Self::NoSuchTarget && self.severity() == Severity::Error
     }
 
-    /// Whether a waiver may name it: not what makes a plan impossible, and not what is said about waivers.
+    /// Whether a waiver may name it: not what makes a plan impossible, not what is said about waivers, and not what is
+    /// said of policy files alone.
     #[must_use]
     pub fn waivable(self) -> bool {
-        !self.impossible() && !matches!(self, Self::WaiverPastDate | Self::WaiverIdle)
+        !self.impossible() && self < Self::WaiverPastDate
     }
 }
 
@@ -387,7 +399,7 @@ mod tests {
     fn what_makes_a_plan_impossible_cannot_be_waived() {
         let never: Vec<&str> = Rule::ALL.into_iter().filter(|r| !r.waivable()).map(Rule::id).collect();
         let impossible = (1..=17).chain([19]).map(|n| format!("BYOB{n:03}"));
-        let about_waivers = [Rule::WaiverPastDate, Rule::WaiverIdle].map(|r| r.id().to_owned());
-        assert_eq!(never, impossible.chain(about_waivers).collect::<Vec<_>>());
+        let elsewhere = [Rule::WaiverPastDate, Rule::WaiverIdle, Rule::PolicyInvalid, Rule::UnknownAction];
+        assert_eq!(never, impossible.chain(elsewhere.map(|r| r.id().to_owned())).collect::<Vec<_>>());
     }
 }

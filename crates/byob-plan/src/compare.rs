@@ -11,6 +11,7 @@ use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
 use byob_model::kind::{Attributes, BYOB_INTENT, BYOB_LINEAGE, Encryption, KeyRef, is_system_tag};
 use byob_model::live::{Live, LiveAspect};
 use byob_model::recorded::{Recorded, RecordedResource};
+use byob_policy::{BUCKET_POLICY_LIMIT, Document, KEY_POLICY_LIMIT};
 use serde_json::{Value, json};
 
 use crate::approval::open_forms;
@@ -23,11 +24,6 @@ use crate::plan::{
     Account, Action, Drift, FORMAT_VERSION, Mode, Plan, RecordChange, StateRef, Step, Summary,
 };
 use crate::recovery;
-
-/// S3's limit for a bucket policy, bytes.
-const BUCKET_POLICY_LIMIT: usize = 20 * 1024;
-/// KMS's limit for a key policy, bytes.
-const KEY_POLICY_LIMIT: usize = 32 * 1024;
 
 /// S3's and KMS's limit for the tags of one bucket or key.
 const TAG_LIMIT: usize = 50;
@@ -332,24 +328,14 @@ impl<'a> Planner<'a> {
 
     /// AWS's limit counts the whole document, other teams' statements with it.
     fn too_large(&mut self, address: &Address, kind: Kind, outcome: &mut aspect::Outcome) {
-        let (service, limit, help) = match kind {
-            Kind::BucketPolicy => (
-                "S3",
-                BUCKET_POLICY_LIMIT,
-                "fewer or shorter `extra_statements`, or wildcards in place of lists",
-            ),
-            Kind::KeyPolicy => ("KMS", KEY_POLICY_LIMIT, "fewer `managers`"),
+        let help = match kind {
+            Kind::BucketPolicy => "fewer or shorter `extra_statements`, or wildcards in place of lists",
+            Kind::KeyPolicy => "fewer `managers`",
             _ => return,
         };
         let (Some(Attributes::Policy(policy)), Some(_)) = (&outcome.wanted, &outcome.step) else { return };
-        let bytes = policy.document.to_json().len();
-        if bytes > limit {
-            self.finding(
-                Rule::TooLarge,
-                address.clone(),
-                format!("the policy would have {bytes} bytes; {service} takes {limit}"),
-                help,
-            );
+        if let Some(message) = over_limit(&policy.document, kind) {
+            self.finding(Rule::TooLarge, address.clone(), message, help);
         }
     }
 
@@ -566,4 +552,14 @@ fn plan_digest(plan: &Plan) -> String {
         "drift": plan.drift,
         "findings": findings,
     }))
+}
+
+/// What is said of a policy that is longer than AWS takes.
+pub(crate) fn over_limit(document: &Document, kind: Kind) -> Option<String> {
+    let (service, limit) = match kind {
+        Kind::KeyPolicy => ("KMS", KEY_POLICY_LIMIT),
+        _ => ("S3", BUCKET_POLICY_LIMIT),
+    };
+    let bytes = document.to_json().len();
+    (bytes > limit).then(|| format!("the policy would have {bytes} bytes; {service} takes {limit}"))
 }

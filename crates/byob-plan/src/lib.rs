@@ -20,7 +20,7 @@ mod phases;
 pub mod plan;
 pub mod recovery;
 mod removal;
-mod rules;
+pub mod rules;
 mod selecting;
 mod waive;
 pub mod wanted;

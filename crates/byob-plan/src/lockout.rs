@@ -2,7 +2,9 @@
 //! root user could mend it, so `apply` refuses before the first write. Conservative: a Deny whose conditions byob cannot
 //! judge without the request counts only if it has none; conditions that this caller's TLS requests never meet do not.
 
-use byob_policy::{ActionElement, Arn, Document, Effect, PrincipalElement, Statement, conditions_in_words};
+use byob_policy::{
+    ActionElement, Arn, Document, Effect, PrincipalElement, Principals, Statement, conditions_in_words,
+};
 
 /// The actions that mend a bucket policy.
 const MENDING: [&str; 3] = ["s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"];
@@ -47,7 +49,7 @@ pub fn who_may_mend(document: &Document) -> Vec<String> {
             let spared = conditions_in_words(&statement.condition).join(", and ");
             let but = if spared.is_empty() { String::new() } else { format!(" ({spared})") };
             match &statement.principal {
-                Some(PrincipalElement::Is(principals)) if !principals.is_anyone() => None,
+                Some(PrincipalElement::Is(principals)) if !everybody(principals) => None,
                 Some(PrincipalElement::Not(principals)) => {
                     let all: Vec<&str> = principals.0.values().flatten().map(String::as_str).collect();
                     Some(format!(
@@ -59,6 +61,12 @@ pub fn who_may_mend(document: &Document) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// Whether these are everybody, in either spelling.
+fn everybody(principals: &Principals) -> bool {
+    principals.is_anyone()
+        || principals.0.get("AWS").is_some_and(|values| values.iter().any(|value| value == "*"))
 }
 
 /// Whether a statement is about how a request comes, which any caller can choose: over TLS, and which.
@@ -219,10 +227,12 @@ mod tests {
             );
             who_may_mend(&policy(&text))
         };
-        assert_eq!(
-            said(r#""Principal":"*""#, ""),
-            ["statement `No` keeps everybody from changing this policy again"]
-        );
+        for everybody in [r#""Principal":"*""#, r#""Principal":{"AWS":"*"}"#] {
+            assert_eq!(
+                said(everybody, ""),
+                ["statement `No` keeps everybody from changing this policy again"]
+            );
+        }
         assert_eq!(
             said(r#""NotPrincipal":{"AWS":"arn:aws:iam::123456789012:role/Admin"}"#, ""),
             [

@@ -44,6 +44,12 @@ impl Document {
         grammar::parse(text)
     }
 
+    /// The line (from 1) on which each statement of a policy's text begins, in their order. Empty for a text that is no
+    /// policy.
+    pub fn statement_lines(text: &str) -> Vec<usize> {
+        grammar::statement_lines(text)
+    }
+
     /// Reads a policy from a JSON value by the rules of [`Document::parse`] (but for duplicate keys, which such a value
     /// can no longer show).
     ///

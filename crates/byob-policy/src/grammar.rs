@@ -26,6 +26,22 @@ pub(crate) fn statement_from_value(value: &serde_json::Value) -> Result<Statemen
     json::from_value(value).and_then(statement).map_err(Fault::nowhere)
 }
 
+/// The byte at which each statement begins; nothing for what is no policy.
+fn statement_places(text: &str) -> Vec<usize> {
+    let Ok(Node { value: Json::Table(entries), .. }) = json::read(text) else { return Vec::new() };
+    match entries.into_iter().find(|entry| entry.key == "Statement").map(|entry| entry.value) {
+        Some(Node { value: Json::List(items), .. }) => items.into_iter().map(|item| item.at).collect(),
+        Some(one) => vec![one.at],
+        None => Vec::new(),
+    }
+}
+
+/// The line, from 1, of each of them.
+pub(crate) fn statement_lines(text: &str) -> Vec<usize> {
+    let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    statement_places(text).into_iter().map(line).collect()
+}
+
 fn document(node: Node) -> Result<Document, Fault> {
     let at = node.at;
     let mut elements = Elements::of(node, Place::Document)?;
@@ -250,6 +266,16 @@ mod tests {
 
     fn statement_with(elements: &str) -> String {
         format!("{{\"Statement\": {{\n  {elements}}}}}")
+    }
+
+    #[test]
+    fn statements_have_the_line_on_which_they_begin() {
+        let one = r#"{"Effect": "Allow", "Action": "a:b"}"#;
+        assert_eq!(statement_lines(&format!("{{\n\"Statement\": [\n\n{one},\n  {one}, {one}]}}")), [4, 5, 5]);
+        assert_eq!(statement_lines(&format!("{{\"Statement\":\n{one}}}")), [2]);
+        for none in ["", "[]", "{}", "{\"Statement\": [", "{\"Statement\": []}"] {
+            assert_eq!(statement_lines(none), Vec::<usize>::new(), "{none}");
+        }
     }
 
     #[test]

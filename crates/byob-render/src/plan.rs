@@ -119,6 +119,15 @@ fn danger(page: &mut Page, plan: &Plan) {
     }
 }
 
+/// How bad, in a word and a colour.
+pub(crate) fn severity(severity: Severity) -> (&'static str, Paint) {
+    match severity {
+        Severity::Error => ("error", Paint::Red),
+        Severity::Warning => ("warning", Paint::Yellow),
+        Severity::Note => ("note", Paint::Cyan),
+    }
+}
+
 fn findings(page: &mut Page, plan: &Plan, style: &Style) {
     let mut shown: Vec<&Finding> =
         plan.findings.iter().filter(|f| style.notes || f.severity != Severity::Note).collect();
@@ -127,11 +136,7 @@ fn findings(page: &mut Page, plan: &Plan, style: &Style) {
         page.gap();
     }
     for finding in shown {
-        let (severity, paint) = match finding.severity {
-            Severity::Error => ("error", Paint::Red),
-            Severity::Warning => ("warning", Paint::Yellow),
-            Severity::Note => ("note", Paint::Cyan),
-        };
+        let (severity, paint) = severity(finding.severity);
         let (rule, address) = (finding.rule.id(), &finding.address);
         page.text(paint, format!("{severity} {rule} {address}: {}", finding.message));
         if let Some(waived) = &finding.waived {

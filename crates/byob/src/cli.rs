@@ -74,7 +74,7 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Look at the record, or move what it holds to another address
     State(StateArgs),
-    /// Ask what policy files mean: the same, more access, or this one request
+    /// Ask what policy files mean: the same, more access, this one request, what the rules say
     Policy(PolicyArgs),
     /// The embedded AWS by itself
     Sandbox(SandboxArgs),
@@ -243,6 +243,44 @@ pub(crate) enum PolicyCommand {
     },
     /// Whether a policy lets one request through (0) or not (2), and why
     Access(AccessArgs),
+    /// What the rules say of a bucket policy by itself: an error (2), no error (0), a file that is no policy (1)
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The policy
+    pub file: PathBuf,
+    /// Name of the bucket that it is to hang on
+    #[arg(long, value_name = "NAME")]
+    pub bucket: String,
+    /// Account of the bucket; left out, its own principals count as others'
+    #[arg(long, value_name = "ACCOUNT_ID")]
+    pub account: Option<String>,
+    /// What W&B is to do with the bucket: store its files, or read what is there
+    #[arg(long, value_enum, default_value_t = PurposeArg::Storage)]
+    pub purpose: PurposeArg,
+    /// Folder of the bucket that W&B is given
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+}
+
+/// What W&B is to do with a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PurposeArg {
+    Storage,
+    Reference,
+}
+
+/// How to show what the rules say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    Text,
+    Json,
+    Sarif,
 }
 
 #[derive(Debug, Args)]

@@ -7,11 +7,81 @@ use byob_model::address::{Kind, RootKind};
 use byob_policy::{Arn, Document, Effect, PrincipalElement, Statement, is_unique_id};
 
 use super::Ground;
-use super::who::{account_of, allows, joined, principals, statement};
+use super::who::{Who, account_of, allows, joined, principals, statement};
 use crate::finding::Rule;
 
 /// The actions with which a key's policy is mended.
 const MENDS_KEY: [&str; 3] = ["kms:PutKeyPolicy", "kms:*", "*"];
+
+/// What a rule says of a document alone. How to mend it depends on where the document comes from.
+pub(super) struct Said {
+    pub(super) rule: Rule,
+    /// The first statement that it is about, from 0.
+    pub(super) statement: usize,
+    pub(super) message: String,
+}
+
+/// The accounts let in beside W&B and the owner.
+pub(super) fn foreign_accounts(document: &Document, who: &Who<'_>) -> Option<Said> {
+    let mut accounts = BTreeSet::new();
+    let mut where_ = BTreeSet::new();
+    for (index, allow) in allows(document) {
+        for account in principals(allow).filter(|p| !who.is_wandb(p)).filter_map(account_of) {
+            if !who.is_owners(&account) {
+                accounts.insert(account.to_string());
+                where_.insert(index);
+            }
+        }
+    }
+    let first = *where_.first()?;
+    let accounts: Vec<String> = accounts.into_iter().collect();
+    let noun = if accounts.len() == 1 { "account" } else { "accounts" };
+    let beside = if who.owner.is_some() { "W&B and the owner" } else { "W&B" };
+    let statements: Vec<String> = where_.iter().map(|index| statement(document, *index)).collect();
+    Some(Said {
+        rule: Rule::ForeignAccount,
+        statement: first,
+        message: format!("{noun} {} beside {beside} let in ({})", joined(&accounts), joined(&statements)),
+    })
+}
+
+/// An Allow whose principal is a wildcard.
+pub(super) fn wildcard(document: &Document) -> Option<Said> {
+    let wild = |s: &Statement| {
+        s.effect == Effect::Allow
+            && match &s.principal {
+                Some(PrincipalElement::Not(_)) => true,
+                Some(PrincipalElement::Is(all)) => {
+                    all.is_anyone() || principals(s).any(|p| p.contains(['*', '?']))
+                }
+                None => false,
+            }
+    };
+    let index = document.statements.iter().position(wild)?;
+    let narrowed = document.statements.get(index).is_some_and(|s| !s.condition.is_empty());
+    let only = if narrowed { ": its conditions alone keep others out" } else { "" };
+    Some(Said {
+        rule: Rule::WildcardPrincipal,
+        statement: index,
+        message: format!("{} allows a principal by wildcard{only}", statement(document, index)),
+    })
+}
+
+/// A deleted principal: AWS put its unique id in its place, and a new one of the same name has another.
+pub(super) fn broken(document: &Document) -> Option<Said> {
+    let index = document.statements.iter().position(|s| principals(s).any(is_unique_id))?;
+    let all: BTreeSet<&str> =
+        document.statements.iter().flat_map(principals).filter(|p| is_unique_id(p)).collect();
+    let ids: Vec<String> = all.into_iter().map(|id| format!("`{id}`")).collect();
+    Some(Said {
+        rule: Rule::BrokenPrincipal,
+        statement: index,
+        message: format!(
+            "the policy names {}, what AWS leaves of a deleted user or role: the grant is broken",
+            joined(&ids)
+        ),
+    })
+}
 
 impl Ground<'_> {
     pub(super) fn grants(&mut self) {
@@ -27,26 +97,10 @@ impl Ground<'_> {
     }
 
     fn foreign_accounts(&mut self, document: &Document) {
-        let mut accounts = BTreeSet::new();
-        let mut where_ = BTreeSet::new();
-        for (index, allow) in allows(document) {
-            for account in principals(allow).filter(|p| !self.who.is_wandb(p)).filter_map(account_of) {
-                if !self.who.is_owners(&account) {
-                    accounts.insert(account.to_string());
-                    where_.insert(index);
-                }
-            }
+        if let Some(said) = foreign_accounts(document, &self.who) {
+            let help = format!("if it is not meant: {}", self.mend(document, said.statement));
+            self.say(said.rule, self.policy_kind(), said.message, help);
         }
-        let Some(first) = where_.first() else { return };
-        let accounts: Vec<String> = accounts.into_iter().collect();
-        let noun = if accounts.len() == 1 { "account" } else { "accounts" };
-        let statements: Vec<String> = where_.iter().map(|index| statement(document, *index)).collect();
-        self.say(
-            Rule::ForeignAccount,
-            self.policy_kind(),
-            format!("{noun} {} beside W&B and the owner let in ({})", joined(&accounts), joined(&statements)),
-            format!("if it is not meant: {}", self.mend(document, *first)),
-        );
     }
 
     fn wildcards(&mut self, document: &Document) {
@@ -54,52 +108,29 @@ impl Ground<'_> {
         if [Rule::Public, Rule::PublicRefused].iter().any(|rule| self.said(*rule, &address)) {
             return;
         }
-        let wild = |s: &Statement| {
-            s.effect == Effect::Allow
-                && match &s.principal {
-                    Some(PrincipalElement::Not(_)) => true,
-                    Some(PrincipalElement::Is(all)) => {
-                        all.is_anyone() || principals(s).any(|p| p.contains(['*', '?']))
-                    }
-                    None => false,
-                }
-        };
-        let Some(index) = document.statements.iter().position(wild) else { return };
-        let narrowed = document.statements.get(index).is_some_and(|s| !s.condition.is_empty());
-        let only = if narrowed { ": its conditions alone keep others out" } else { "" };
-        self.say(
-            Rule::WildcardPrincipal,
-            self.policy_kind(),
-            format!("{} allows a principal by wildcard{only}", statement(document, index)),
-            format!("name the principals in full; {}", self.mend(document, index)),
-        );
+        if let Some(said) = wildcard(document) {
+            let help = format!("name the principals in full; {}", self.mend(document, said.statement));
+            self.say(said.rule, self.policy_kind(), said.message, help);
+        }
     }
 
-    /// A deleted principal, in the end or as it is: AWS put its unique id in its place, and a new one of the same name
-    /// has another.
+    /// In the end or as it is.
     fn broken(&mut self, kind: Kind) {
-        let ids = |document: Option<&Document>| -> Vec<String> {
-            let statements = document.iter().flat_map(|d| &d.statements);
-            let all: BTreeSet<&str> = statements.flat_map(principals).filter(|p| is_unique_id(p)).collect();
-            all.into_iter().map(|id| format!("`{id}`")).collect()
-        };
-        let stays = ids(self.end.policy(kind));
-        let now = ids(self.live.as_ref().and_then(|live| live.policy(kind)));
-        let (found, help) = if stays.is_empty() {
-            (now, "make the role or user again under the name that the configuration gives; byob apply then puts the policy again".to_owned())
+        let stays = self.end.policy(kind).and_then(broken);
+        let now = self.live.as_ref().and_then(|live| live.policy(kind)).and_then(broken);
+        let (found, help) = if stays.is_some() {
+            (
+                stays,
+                "make the role or user again and name it by its ARN; byob apply then puts the policy again; or take the id out",
+            )
         } else {
-            (stays, "make the role or user again and name it by its ARN; byob apply then puts the policy again; or take the id out".to_owned())
+            (
+                now,
+                "make the role or user again under the name that the configuration gives; byob apply then puts the policy again",
+            )
         };
-        if !found.is_empty() {
-            self.say(
-                Rule::BrokenPrincipal,
-                kind,
-                format!(
-                    "the policy names {}, what AWS leaves of a deleted user or role: the grant is broken",
-                    joined(&found)
-                ),
-                help,
-            );
+        if let Some(said) = found {
+            self.say(said.rule, kind, said.message, help);
         }
     }
 

@@ -3,16 +3,22 @@
 //! live state and cured by the plan is a warning beside its drift. What makes a plan impossible is found where it is
 //! compared, not here.
 //!
+//! [`check`] runs those of the rules over one policy document that it suffices for.
+//!
 //! Rooms: `aspects` is what is known of a root at one time; `who` tells W&B and the owner from everybody else; `public`,
-//! `wandb`, `grants` and `settings` hold the rules, each by its meaning.
+//! `wandb`, `grants` and `settings` hold the rules, each by its meaning; `file` puts a
+//! document before them without a plan.
 
 mod aspects;
+mod file;
 mod grants;
 mod public;
 mod settings;
 mod wandb;
 mod wandb_needs;
 mod who;
+
+pub use self::file::{Checked, PolicyFinding, Terms, check};
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::desired::DesiredRoot;

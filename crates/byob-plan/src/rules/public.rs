@@ -13,7 +13,7 @@ use crate::finding::Rule;
 const ENFORCED: &str = "BucketOwnerEnforced";
 
 /// Which statement makes a policy public (from 0), and why.
-fn publicity(document: &Document) -> Option<(usize, String)> {
+pub(super) fn publicity(document: &Document) -> Option<(usize, String)> {
     match is_public(document) {
         Publicity::Public { statement, why, .. } => Some((statement, why)),
         Publicity::NotPublic => None,

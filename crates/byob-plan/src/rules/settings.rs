@@ -3,11 +3,32 @@
 use byob_model::address::{Kind, RootKind};
 use byob_model::kind::{Algorithm, Attributes, LifecycleRule, SseC, VersioningStatus};
 use byob_model::live::LiveBucket;
-use byob_policy::principal_in_words;
+use byob_policy::{Document, principal_in_words};
 
 use super::Ground;
-use super::who::account_of;
+use super::wandb_needs::BucketAsked;
+use super::who::{Who, account_of};
 use crate::finding::Rule;
+
+/// How requests may come that are better refused.
+pub(super) fn transport(asked: &BucketAsked<'_>, document: &Document) -> Vec<(Rule, &'static str)> {
+    let refuses = |context: &[(&str, &str)]| asked.refuses_everybody_with(document, context);
+    let mut said = Vec::new();
+    if !refuses(&[("aws:SecureTransport", "false")]) {
+        said.push((Rule::PlainHttp, "TLS is not required: the policy does not refuse plain HTTP"));
+    }
+    if !refuses(&[("aws:SecureTransport", "true"), ("s3:TlsVersion", "1.1")]) {
+        said.push((Rule::OldTls, "old TLS is allowed: the policy does not refuse versions below 1.2"));
+    }
+    said
+}
+
+/// Whether one of W&B's principals is a whole account.
+pub(super) fn whole_account(who: &Who<'_>) -> Option<String> {
+    let root = who.wandb.principals.iter().find(|p| p.ends_with(":root") && account_of(p).is_some())?;
+    let words = principal_in_words(root, who.owner.as_ref());
+    Some(format!("{words} is granted as a whole account: every role there that its owner lets"))
+}
 
 impl Ground<'_> {
     pub(super) fn settings(&mut self) {
@@ -69,25 +90,13 @@ impl Ground<'_> {
 
     fn transport(&mut self) {
         let Some(document) = self.end.policy(Kind::BucketPolicy) else { return };
-        let refuses = |context: &[(&str, &str)]| self.asked(false).refuses_everybody_with(document, context);
-        let plain = !refuses(&[("aws:SecureTransport", "false")]);
-        let old = !refuses(&[("aws:SecureTransport", "true"), ("s3:TlsVersion", "1.1")]);
         let table = self.table().clone();
-        if plain {
-            self.say(
-                Rule::PlainHttp,
-                Kind::BucketPolicy,
-                "TLS is not required: the policy does not refuse plain HTTP",
-                format!("tls_only = true in [{table}]"),
-            );
-        }
-        if old {
-            self.say(
-                Rule::OldTls,
-                Kind::BucketPolicy,
-                "old TLS is allowed: the policy does not refuse versions below 1.2",
-                format!("min_tls_version = \"1.2\" in [{table}]"),
-            );
+        for (rule, message) in transport(&self.asked(false), document) {
+            let setting = match rule {
+                Rule::PlainHttp => "tls_only = true",
+                _ => "min_tls_version = \"1.2\"",
+            };
+            self.say(rule, Kind::BucketPolicy, message, format!("{setting} in [{table}]"));
         }
     }
 
@@ -172,13 +181,11 @@ impl Ground<'_> {
         if !self.root.wandb_access || self.root.managed(Kind::BucketPolicy).is_none() {
             return;
         }
-        let root = self.who.wandb.principals.iter().find(|p| p.ends_with(":root") && account_of(p).is_some());
-        if let Some(principal) = root {
-            let words = principal_in_words(principal, self.who.owner.as_ref());
+        if let Some(message) = whole_account(&self.who) {
             self.say(
                 Rule::WholeAccount,
                 Kind::BucketPolicy,
-                format!("{words} is granted as a whole account: every role there that its owner lets"),
+                message,
                 "name the role that W&B gives you in [wandb] principals",
             );
         }

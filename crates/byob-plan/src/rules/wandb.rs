@@ -8,11 +8,47 @@ use byob_policy::{Arn, Document, Partition, Reason, principal_in_words};
 
 use super::Ground;
 use super::wandb_needs::{BucketAsked, Lack, cors_lacks, lacks_of_key, refusing};
-use super::who::{DEDICATED, MULTI_TENANT, account_of, allows, joined, principals, statement};
+use super::who::{DEDICATED, MULTI_TENANT, Who, account_of, allows, joined, principals, statement};
 use crate::finding::Rule;
 
 /// How many actions are told one by one.
 const TOLD: usize = 5;
+
+/// Whether one of W&B's principals is of another partition than the bucket.
+pub(super) fn other_partition(who: &Who<'_>, partition: Partition) -> Option<String> {
+    let mut all = who.wandb.principals.iter();
+    let other = all.find(|p| p.parse::<Arn>().is_ok_and(|arn| arn.partition != partition))?;
+    Some(format!("W&B cannot work: {other} is of another partition than the bucket ({partition})"))
+}
+
+/// What W&B lacks under this document, and why.
+pub(super) fn cannot_work(document: &Document, lack: &Lack, who: &Who<'_>) -> String {
+    format!(
+        "W&B cannot work: {} lacks {}; {}",
+        principal_in_words(&lack.principal, who.owner.as_ref()),
+        lack.told(),
+        refusing(document, lack)
+    )
+}
+
+/// What is said of a statement that [`BucketAsked::refused_by_network`] finds.
+pub(super) fn only_some_networks(document: &Document, index: usize) -> String {
+    format!("{} lets only some networks in, and W&B's own are not known", statement(document, index))
+}
+
+/// What W&B may beyond reading the objects of a reference bucket, and the first of these actions.
+pub(super) fn more_than_reading(
+    asked: &BucketAsked<'_>,
+    document: &Document,
+) -> Option<(String, &'static str)> {
+    let beyond: Vec<&'static str> = asked.beyond_reading(document).into_iter().collect();
+    let first = *beyond.first()?;
+    let told = match beyond.len() {
+        n if n > TOLD => format!("{} and {} more", beyond[..TOLD].join(", "), n - TOLD),
+        _ => joined(&beyond),
+    };
+    Some((format!("W&B is to read this bucket's objects, and may more: {told}"), first))
+}
 
 impl<'g> Ground<'g> {
     pub(super) fn wandb(&mut self) {
@@ -72,18 +108,11 @@ impl<'g> Ground<'g> {
 
     fn principals_fit(&mut self) {
         let wandb = self.who.wandb;
-        let other = wandb
-            .principals
-            .iter()
-            .find(|p| p.parse::<Arn>().is_ok_and(|arn| arn.partition != self.root.partition));
-        if let Some(principal) = other {
+        if let Some(message) = other_partition(&self.who, self.root.partition) {
             self.say(
                 Rule::OtherPartition,
                 Kind::BucketPolicy,
-                format!(
-                    "W&B cannot work: {principal} is of another partition than the bucket ({})",
-                    self.root.partition
-                ),
+                message,
                 "nobody reaches across partitions: name W&B's identity of this one in [wandb] principals",
             );
         }
@@ -137,12 +166,7 @@ impl<'g> Ground<'g> {
     }
 
     fn lacking(&self, document: &Document, lack: &Lack) -> (String, String) {
-        let message = format!(
-            "W&B cannot work: {} lacks {}; {}",
-            self.words(&lack.principal),
-            lack.told(),
-            refusing(document, lack)
-        );
+        let message = cannot_work(document, lack, &self.who);
         let help = match (lack.reason, lack.deciding) {
             (Reason::DeniedByStatement, Some(index)) => {
                 format!("{}, so that W&B is not among those it denies", self.mend(document, index))
@@ -188,7 +212,7 @@ impl<'g> Ground<'g> {
         self.say(
             Rule::NetworkWithoutWandb,
             Kind::BucketPolicy,
-            format!("{} lets only some networks in, and W&B's own are not known", statement(document, index)),
+            only_some_networks(document, index),
             "write the addresses that W&B comes from into [wandb] egress; byob lets them in too",
         );
     }
@@ -319,12 +343,7 @@ impl<'g> Ground<'g> {
 
     fn more_than_reading(&mut self) {
         let Some(document) = self.end.policy(Kind::BucketPolicy).cloned() else { return };
-        let beyond: Vec<&str> = self.asked(false).beyond_reading(&document).into_iter().collect();
-        let Some(first) = beyond.first() else { return };
-        let told = match beyond.len() {
-            n if n > TOLD => format!("{} and {} more", beyond[..TOLD].join(", "), n - TOLD),
-            _ => joined(&beyond),
-        };
+        let Some((message, first)) = more_than_reading(&self.asked(false), &document) else { return };
         let giving = allows(&document).find(|(_, allow)| {
             allow.sid.as_deref() != Some(WANDB_SID)
                 && principals(allow).any(|p| p == "*" || self.who.is_wandb(p))
@@ -333,12 +352,7 @@ impl<'g> Ground<'g> {
             || format!("W&B needs s3:GetObject alone, not {first}"),
             |(index, _)| format!("W&B needs s3:GetObject alone: {}", self.mend(&document, index)),
         );
-        self.say(
-            Rule::ReferenceGrantsMore,
-            Kind::BucketPolicy,
-            format!("W&B is to read this bucket's objects, and may more: {told}"),
-            help,
-        );
+        self.say(Rule::ReferenceGrantsMore, Kind::BucketPolicy, message, help);
     }
 }
 

@@ -179,13 +179,15 @@ impl BucketAsked<'_> {
         beyond
     }
 
-    /// Whether the owner's own request is let through with this in its context: a policy that refuses it refuses all.
+    /// Whether the owner's own request is refused with this in its context: a policy that refuses it refuses all. Where
+    /// the owner is not known, nobody's request is asked about.
     pub(super) fn refuses_everybody_with(&self, document: &Document, context: &[(&str, &str)]) -> bool {
-        let Some(owner) = &self.who.owner else { return false };
-        let Ok(root) = owner.as_str().parse::<Requester>() else { return false };
+        let owner = self.who.owner.clone();
+        let root = owner.as_ref().map_or(Ok(Requester::Anonymous), |owner| owner.as_str().parse());
+        let Ok(root) = root else { return false };
         let context = context.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]));
         let request = Request::new(root, "s3:GetObject", self.object(), context);
-        let circumstances = Circumstances::new(Guarded::Bucket, Some(owner.clone()), Identity::Everything);
+        let circumstances = Circumstances::new(Guarded::Bucket, owner, Identity::Everything);
         evaluate(document, &request, &circumstances).reason == Reason::DeniedByStatement
     }
 }

@@ -13,6 +13,7 @@ mod digests;
 mod drift;
 mod order;
 mod phases;
+mod policy_file;
 mod refusals;
 mod renames;
 mod rules;

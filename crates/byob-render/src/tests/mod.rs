@@ -3,6 +3,7 @@
 mod access;
 mod drift;
 mod plan;
+mod policy;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};

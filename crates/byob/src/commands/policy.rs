@@ -1,11 +1,13 @@
-//! `byob policy diff|compare|access`: the policy brain on files. Contacts nothing, reads no configuration.
+//! `byob policy diff|compare|access|check`: the policy brain on files. Contacts nothing, reads no configuration.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use byob_model::kind::Policy;
+use byob_model::kind::{Policy, Purpose};
+use byob_model::name::check_bucket_name;
+use byob_plan::rules::Terms;
 use byob_policy::{
     AccountId, Circumstances, Decision, Document, Guarded, Identity, Owner, Request, Requester, Verdict,
     compare, evaluate,
@@ -13,7 +15,7 @@ use byob_policy::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::{AccessArgs, Format, Global, PolicyArgs, PolicyCommand};
+use crate::cli::{AccessArgs, CheckArgs, CheckFormat, Format, Global, PolicyArgs, PolicyCommand, PurposeArg};
 use crate::failure::Failure;
 use crate::terminal;
 
@@ -30,19 +32,55 @@ pub(crate) fn run(global: &Global, args: &PolicyArgs) -> Result<ExitCode, Failur
         }
         PolicyCommand::Access(args) if args.batch => batch(),
         PolicyCommand::Access(args) => access(args),
+        PolicyCommand::Check(args) => check(global, args),
     }
 }
 
 fn read(path: &Path) -> Result<Document, Failure> {
+    read_with_text(path).map(|(document, _)| document)
+}
+
+fn read_with_text(path: &Path) -> Result<(Document, String), Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
         doing: "read",
         path: path.to_owned(),
         source,
     })?;
-    Document::parse(&text).map_err(|error| {
+    let document = Document::parse(&text).map_err(|error| {
         let place = format!("{}:{}:{}", path.display(), error.line, error.column);
         Failure::said(format!("{place}: {}", error.message()), error.help())
-    })
+    })?;
+    Ok((document, text))
+}
+
+fn check(global: &Global, args: &CheckArgs) -> Result<ExitCode, Failure> {
+    if let Err(error) = check_bucket_name(&args.bucket) {
+        return Err(Failure::said(
+            format!("`{}` is no name of a bucket: {error}", args.bucket),
+            "write --bucket acme-wandb",
+        ));
+    }
+    let account = account(args.account.as_deref())?;
+    let (document, text) = read_with_text(&args.file)?;
+    let purpose = match args.purpose {
+        PurposeArg::Storage => Purpose::Storage,
+        PurposeArg::Reference => Purpose::Reference,
+    };
+    let path = args.path.as_deref().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
+    let terms = Terms { bucket: &args.bucket, account: account.as_ref(), purpose, path };
+    let checked = byob_plan::rules::check(&document, &terms);
+    let file = args.file.to_string_lossy();
+    match args.format {
+        CheckFormat::Text => {
+            terminal::print(&byob_render::policy_checked(&file, &checked, &terminal::style(global)));
+        }
+        CheckFormat::Json => terminal::print_json(&checked),
+        CheckFormat::Sarif => {
+            let lines = Document::statement_lines(&text);
+            terminal::print_json(&byob_render::policy_sarif(&file, &checked, &lines));
+        }
+    }
+    Ok(if checked.has_errors() { ExitCode::from(NO) } else { ExitCode::SUCCESS })
 }
 
 fn diff(global: &Global, a: &Path, b: &Path, format: Format) -> Result<ExitCode, Failure> {
