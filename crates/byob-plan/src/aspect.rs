@@ -13,7 +13,7 @@ use byob_model::kind::{
 };
 use byob_model::live::{KeyFacts, LiveAspect};
 use byob_model::recorded::RecordedResource;
-use byob_policy::Document;
+use byob_policy::{Document, in_one_version};
 use serde_json::Value;
 
 use crate::diff::leaves;
@@ -381,11 +381,13 @@ fn with_foreign(sides: &Sides<'_>, wanted: &Attributes, live: Option<&Attributes
     }
 }
 
-/// byob's statements, then everybody else's as they are live.
+/// byob's statements, then everybody else's as they are live: in the version of the language in which the others mean
+/// what they mean, and under the others' `Id`.
 pub(crate) fn beside_foreign(ours: &Policy, live: &Policy) -> Policy {
-    let mut statements = ours.document.statements.clone();
-    statements.extend(live.foreign().document.statements);
-    Policy { document: Document { statements, ..ours.document.clone() } }
+    let (ours, others) = in_one_version(&ours.document, &live.foreign().document);
+    let mut statements = ours.statements;
+    statements.extend(others.statements);
+    Policy { document: Document { version: ours.version, id: others.id.or(ours.id), statements } }
 }
 
 fn foreign_changed(sides: &Sides<'_>, recorded: Option<&Attributes>, live: &Side) -> bool {

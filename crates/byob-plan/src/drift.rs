@@ -1,8 +1,8 @@
 //! Drift: live against recorded, whatever the configuration says. And what drift of each kind means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use byob_model::address::{Address, Kind, RootKind};
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::config::ForeignStatements;
 use byob_model::kind::{Attributes, Key, KeyRef, Policy, PublicAccessBlock};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
@@ -92,7 +92,17 @@ pub fn judged(
 #[must_use]
 pub fn report(recorded: &Recorded, live: &Live) -> Report {
     let mut drift = Vec::new();
-    for (root, resource) in recorded.roots() {
+    // What an unfinished run was to delete, or to move to another address, is its own doing: the next run ends it.
+    let open = recorded.approval.iter().filter(|approval| !approval.finished);
+    let leaving: BTreeSet<RootAddress> = open
+        .flat_map(|approval| &approval.steps)
+        .filter(|step| step.address.kind.is_root())
+        .filter_map(|step| match step.action.as_str() {
+            "delete" | "forget" => Some(step.address.root()),
+            _ => step.from.clone(),
+        })
+        .collect();
+    for (root, resource) in recorded.roots().filter(|(root, _)| !leaving.contains(root)) {
         let mut aliases = None;
         let aspects: Option<&BTreeMap<Kind, LiveAspect>> = match root.kind {
             RootKind::Bucket => match live.buckets.get(&resource.identity) {

@@ -72,6 +72,23 @@ impl Planner<'_> {
         }
         let call = |operation, payload| Call { operation, target: target.clone(), payload };
         let mut calls = Vec::new();
+        let locked = case_has_lock(self.recorded_aspect(case, Kind::ObjectLock).is_some(), facts);
+        if bucket.force_destroy && locked && facts.holds_data == Some(true) {
+            self.finding(
+                Rule::NotEmpty,
+                address,
+                format!(
+                    "`{name}` still holds data and has object lock: what is retained or held cannot be deleted, and the \
+                     rest would be gone"
+                ),
+                format!(
+                    "empty it by hand once nothing in it is retained or held, then this again; to keep it: \
+                     forget = [\"{}\"]",
+                    case.address
+                ),
+            );
+            return;
+        }
         if bucket.force_destroy {
             if let Some(LiveAspect::Present(Attributes::Policy(policy))) =
                 facts.aspects.get(&Kind::BucketPolicy)
@@ -201,6 +218,11 @@ pub(crate) fn leaving(case: &Case<'_>, recorded: &RecordedResource) -> Step {
         after: None,
         address,
     }
+}
+
+/// Whether object lock is on, as far as it is known.
+fn case_has_lock(recorded: bool, facts: &BucketFacts) -> bool {
+    recorded || matches!(facts.aspects.get(&Kind::ObjectLock), Some(LiveAspect::Present(_)))
 }
 
 /// What takes byob's statement and CORS rule off a bucket that stays.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byob_model::address::{Address, RootAddress, RootKind};
-use byob_model::kind::Attributes;
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
+use byob_model::kind::{Attributes, KeyRef};
 
 use crate::compare::Planner;
 use crate::finding::Rule;
@@ -71,6 +71,15 @@ impl Planner<'_> {
                         more.push(on.id.clone());
                     }
                 }
+                // Who reads a bucket has to be able to use its key.
+                let key = Some(step).filter(|s| s.kind == Kind::BucketPolicy).and_then(|s| {
+                    match self.desired.roots.get(&s.address.root())?.encryption_key()? {
+                        KeyRef::Managed { arn_of } => Some(arn_of.aspect(Kind::KeyPolicy)),
+                        KeyRef::Arn(_) => None,
+                    }
+                });
+                let policies = self.steps.iter().filter(|s| Some(&s.address) == key.as_ref());
+                more.extend(policies.map(|s| s.id.clone()).filter(|id| !keep.contains(id)));
             }
             if more.is_empty() {
                 break;

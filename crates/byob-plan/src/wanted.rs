@@ -103,6 +103,8 @@ fn deletions(wanted: &mut Wanted, desired: &Desired, recorded: &Recorded) {
             bucket.contents = true;
             // A bucket that dies keeps its Denies to the end; one that stays loses only what is ours.
             bucket.aspects.insert(Kind::BucketPolicy);
+            // What is locked cannot be emptied.
+            bucket.beside.insert(Kind::ObjectLock);
         }
     }
     // Whose a key is that is to be deleted, its tags say.

@@ -49,6 +49,12 @@ pub(crate) fn requesters(
         for value in values {
             match kind.as_str() {
                 "AWS" => {
+                    // Somebody who is no user, role or account, such as an origin access identity of CloudFront, or whom
+                    // AWS knows by a unique id: asks all the same.
+                    if value != "*" && !value.contains(['*', '?', '$']) && value.parse::<Requester>().is_err()
+                    {
+                        others.insert((kind.clone(), value.clone()));
+                    }
                     partitions.extend(partition_of(value));
                     identities.extend(principal_languages(value));
                 }

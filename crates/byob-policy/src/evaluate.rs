@@ -287,6 +287,7 @@ pub(crate) fn one_principal(kind: &str, value: &str, requester: &Requester) -> M
     match (kind, requester) {
         ("*", _) => Match::Direct,
         ("AWS", _) if value == "*" => Match::Direct,
+        ("AWS", Requester::Other { kind: own, value: name }) => when(own == "AWS" && value == name),
         ("AWS", _) => aws_principal(value, requester),
         ("Service", Requester::Service(name)) => when(glob(value, name, true)),
         (_, Requester::Other { kind: own, value: name }) => when(kind == own && glob(value, name, false)),

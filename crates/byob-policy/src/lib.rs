@@ -45,7 +45,7 @@ pub use document::{
 };
 pub use error::{ParseError, Place, Problem};
 pub use evaluate::{Circumstances, Decision, Guarded, Identity, Outcome, Reason, evaluate};
-pub use meet::{LeftOut, Meet, meet};
+pub use meet::{LeftOut, Meet, in_one_version, meet};
 pub use operator::Operator;
 pub use publicity::{Publicity, is_public};
 pub use request::{Request, Requester, UnknownRequester};

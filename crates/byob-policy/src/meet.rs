@@ -272,7 +272,7 @@ fn pair(old: &Statement, new: &Statement, version: Version) -> (Vec<Statement>, 
 
 /// Both documents in one version. Where that cannot be without a change, the text `${` of 2008-10-17 is written as
 /// 2012-10-17 has it.
-fn in_one_version(old: &Document, new: &Document) -> (Document, Document) {
+pub fn in_one_version(old: &Document, new: &Document) -> (Document, Document) {
     let (mut old, mut new) = (old.clone(), new.clone());
     if old.version != new.version {
         let in_old = old.statements.iter().any(has_variable);

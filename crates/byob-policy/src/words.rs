@@ -8,8 +8,8 @@ use crate::actions::{ResourceClass, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
 use crate::canonical::{common_partition, with_root_arns};
 use crate::compare::{Owner, Table, Verdict, Witness};
-use crate::document::{Conditions, Document};
-use crate::evaluate::{Guarded, Match, one_principal};
+use crate::document::{Conditions, Document, Effect, Statement};
+use crate::evaluate::{Guarded, Match, action_matches, one_principal, principal_match};
 use crate::operator::{Comparison, Operator, Quantifier};
 use crate::request::Requester;
 
@@ -33,9 +33,9 @@ pub struct Change {
     pub gained: Vec<&'static str>,
     /// The actions lost, by name.
     pub lost: Vec<&'static str>,
-    /// What must hold (for gained: now; for lost: before), in words, sorted.
+    /// What must hold by whatever statement it comes (for gained: now; for lost: before), in words, sorted.
     pub conditions: Vec<String>,
-    /// For gained: what a Deny of the old document refused and the new one does not, in words, sorted.
+    /// For gained: what each Deny that fell away refused, in words, one entry a Deny, sorted.
     pub lifted: Vec<String>,
     /// How sure it is.
     pub proof: Proof,
@@ -162,9 +162,9 @@ fn one_direction(
             Verdict::Within => continue,
             Verdict::CannotTell { .. } => ((Proof::CannotTell, Vec::new(), Vec::new()), None),
             Verdict::Beyond(witness) => {
-                let told =
-                    (Proof::Witness, said(after, &witness.allowed_by), said(before, &witness.denied_by));
-                (told, Some(witness))
+                let lifted = alternatives(before, &fallen((after, before), who, first, &witness.denied_by));
+                let ways = ways_in((after, before), who, first, witness.denied_by.is_empty());
+                ((Proof::Witness, in_all(after, &ways), lifted), Some(witness))
             }
         };
         let (actions, shown) = found.entry(key).or_default();
@@ -181,11 +181,69 @@ fn one_direction(
         .collect()
 }
 
-/// The conditions of these statements, in words.
-fn said(document: &Document, statements: &[usize]) -> Vec<String> {
+/// Whether a statement may be about one of these requesters and this action.
+fn is_about(statement: &Statement, who: &HashSet<&Requester>, action: &str) -> bool {
+    action_matches(&statement.action, action)
+        && who.iter().any(|requester| principal_match(statement, requester) != Match::None)
+}
+
+/// Whether the document has this statement, whatever its name.
+fn has(document: &Document, statement: &Statement) -> bool {
+    let nameless = |one: &Statement| Statement { sid: None, ..one.clone() };
+    document.statements.iter().any(|one| nameless(one) == nameless(statement))
+}
+
+/// The Allows by which what is gained may come: the new ones; where a Deny fell away, all.
+fn ways_in(
+    (after, before): (&Document, &Document),
+    who: &HashSet<&Requester>,
+    action: &str,
+    new: bool,
+) -> Vec<usize> {
+    let all = after.statements.iter().enumerate();
+    all.filter(|(_, one)| {
+        one.effect == Effect::Allow && is_about(one, who, action) && !(new && has(before, one))
+    })
+    .map(|(index, _)| index)
+    .collect()
+}
+
+/// The Denies that fell away, if the one that refused the witness did.
+fn fallen(
+    (after, before): (&Document, &Document),
+    who: &HashSet<&Requester>,
+    action: &str,
+    denied_by: &[usize],
+) -> Vec<usize> {
+    if denied_by.is_empty() {
+        return Vec::new();
+    }
+    let all = before.statements.iter().enumerate();
+    all.filter(|(index, one)| {
+        one.effect == Effect::Deny
+            && (denied_by.contains(index) || (is_about(one, who, action) && !has(after, one)))
+    })
+    .map(|(index, _)| index)
+    .collect()
+}
+
+/// What all of these statements ask for, in words: what only some ask for is no condition of what is gained.
+fn in_all(document: &Document, statements: &[usize]) -> Vec<String> {
+    let mut each = statements
+        .iter()
+        .filter_map(|index| document.statements.get(*index))
+        .map(|statement| conditions_in_words(&statement.condition).into_iter().collect::<BTreeSet<String>>());
+    let Some(first) = each.next() else { return Vec::new() };
+    each.fold(first, |common, words| common.intersection(&words).cloned().collect()).into_iter().collect()
+}
+
+/// What each of these statements asks for, in words, one entry a statement.
+fn alternatives(document: &Document, statements: &[usize]) -> Vec<String> {
     let all = statements.iter().filter_map(|index| document.statements.get(*index));
-    let said: BTreeSet<String> =
-        all.flat_map(|statement| conditions_in_words(&statement.condition)).collect();
+    let said: BTreeSet<String> = all
+        .map(|statement| conditions_in_words(&statement.condition).join(", and "))
+        .filter(|words| !words.is_empty())
+        .collect();
     said.into_iter().collect()
 }
 

@@ -198,9 +198,9 @@ fn narrowed(mut changes: Vec<Change>) -> Vec<Change> {
 /// Of those whom `RestrictPublicBuckets` cut off at the old end, that in place of the conditions that stood for it.
 fn back_in(mut changes: Vec<Change>, old: &Document, least: &Document) -> Vec<Change> {
     let Some(cut) = least.statements.get(old.statements.len()) else { return changes };
-    let words = conditions_in_words(&cut.condition);
-    for change in changes.iter_mut().filter(|one| words.iter().all(|word| one.lifted.contains(word))) {
-        change.lifted.retain(|word| !words.contains(word));
+    let words = conditions_in_words(&cut.condition).join(", and ");
+    for change in changes.iter_mut().filter(|one| one.lifted.contains(&words)) {
+        change.lifted.retain(|word| *word != words);
         change.conditions.push("no longer cut off by RestrictPublicBuckets".to_owned());
     }
     changes
@@ -214,7 +214,7 @@ fn doubted(mut changes: Vec<Change>) -> Vec<Change> {
 /// What a Deny that fell away asked for: of a single condition the reverse, else what it refused.
 fn no_longer(lifted: &[String]) -> Option<String> {
     let [one] = lifted else {
-        return (!lifted.is_empty()).then(|| format!("no longer denied: {}", lifted.join(", and ")));
+        return (!lifted.is_empty()).then(|| format!("no longer denied: {}", lifted.join("; nor: ")));
     };
     let reverse = match one.as_str() {
         "only without TLS" => Some("only over TLS".to_owned()),
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(said(&[]), None);
         assert_eq!(said(&["only without TLS"]).as_deref(), Some("no longer: only over TLS"));
         assert_eq!(said(&["not from 10.0.0.0/8"]).as_deref(), Some("no longer denied: not from 10.0.0.0/8"));
-        assert_eq!(said(&["x", "y"]).as_deref(), Some("no longer denied: x, and y"));
+        assert_eq!(said(&["x", "y"]).as_deref(), Some("no longer denied: x; nor: y"));
     }
 
     /// Statements that differ in who, in what and in when.

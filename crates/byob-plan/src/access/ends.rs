@@ -34,6 +34,8 @@ pub(super) struct BucketEnds<'a> {
     pub writes_policy: bool,
     pub writes_block: bool,
     pub writes_ownership: bool,
+    /// New objects are encrypted under another key than before, or under none.
+    pub leaves_key: bool,
 }
 
 /// What decides access to a key.
@@ -107,11 +109,25 @@ impl Planner<'_> {
             writes_policy: false,
             writes_block: false,
             writes_ownership: false,
+            leaves_key: self.leaves_key(&case.address),
         };
         for call in self.calls(&case.address) {
             self.put_on_bucket(&mut ends, call);
         }
         (ends.before.is_some() || ends.after.is_some()).then_some(ends)
+    }
+
+    fn leaves_key(&self, bucket: &RootAddress) -> bool {
+        let key = |side: Option<&Attributes>| match side {
+            Some(Attributes::Encryption(encryption)) => encryption.kms_key.clone(),
+            _ => None,
+        };
+        let address = bucket.aspect(Kind::Encryption);
+        let mut steps = self.steps.iter().filter(|step| step.address == address && !step.calls.is_empty());
+        steps.any(|step| {
+            let before = key(step.before.as_ref());
+            before.is_some() && before != key(step.after.as_ref())
+        })
     }
 
     fn put_on_bucket(&self, ends: &mut BucketEnds<'_>, call: &Call) {

@@ -99,6 +99,11 @@ impl Judge {
 
     fn kept(&mut self, ends: &BucketEnds<'_>, before: &BucketEnd, after: &BucketEnd) {
         self.loosened(ends, before, after);
+        if ends.leaves_key {
+            // Whom the bucket lets in and the key kept out may read what is written from now on.
+            self.doubt();
+            self.unchecked.of("whom the former key kept out", ends.address);
+        }
         if !ends.writes_policy && !ends.writes_block {
             return;
         }

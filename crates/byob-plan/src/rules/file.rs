@@ -321,6 +321,7 @@ impl Check<'_> {
             who: &self.who,
             arn: self.arn(),
             path: self.terms.path,
+            region: None,
             purpose: self.terms.purpose,
             restrict_public_buckets: false,
         }

@@ -7,7 +7,7 @@ use byob_model::kind::Attributes;
 use byob_policy::{Document, Publicity, is_public};
 
 use super::{Ground, who};
-use crate::finding::Rule;
+use crate::finding::{Rule, Severity};
 
 /// The one value of object ownership with which ACLs do not count.
 const ENFORCED: &str = "BucketOwnerEnforced";
@@ -47,17 +47,24 @@ impl Ground<'_> {
                 format!("{mend}; or, if it is to be public, block_public_policy = false in `public_access_block`"),
             );
         } else if !restricted {
-            let open = if block.is_some() {
-                "restrict_public_buckets is off"
+            let (is, open) = if block.is_some() {
+                ("the bucket is", "restrict_public_buckets is off")
             } else {
-                "the public access block is unmanaged and not known"
+                ("the bucket may be", "the public access block is unmanaged and not known")
             };
             self.say(
                 Rule::Public,
                 Kind::BucketPolicy,
-                format!("the bucket is public: {which} makes it so ({why}), and {open}"),
+                format!("{is} public: {which} makes it so ({why}), and {open}"),
                 format!("{mend}; or switch restrict_public_buckets on in `public_access_block`, which leaves this account alone in"),
             );
+            // What is not known to be open blocks nothing.
+            if block.is_none() {
+                self.found
+                    .iter_mut()
+                    .filter(|f| f.rule == Rule::Public)
+                    .for_each(|f| f.severity = Severity::Warning);
+            }
         } else if refuses && self.switches_the_block_on() {
             self.say(
                 Rule::PublicBehindBlock,

@@ -72,6 +72,7 @@ impl<'g> Ground<'g> {
             who: &self.who,
             arn: format!("arn:{}:s3:::{}", self.root.partition, self.root.name),
             path: self.root.path.as_deref(),
+            region: Some(&self.root.region),
             purpose: self.purpose(),
             restrict_public_buckets,
         }

@@ -81,6 +81,8 @@ pub(super) struct BucketAsked<'a> {
     pub(super) arn: String,
     /// The sub-path that W&B is given.
     pub(super) path: Option<&'a str>,
+    /// Where it is, if known.
+    pub(super) region: Option<&'a str>,
     pub(super) purpose: Purpose,
     pub(super) restrict_public_buckets: bool,
 }
@@ -115,7 +117,15 @@ impl BucketAsked<'_> {
             ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
             ("s3:TlsVersion".to_owned(), vec!["1.3".to_owned()]),
             ("aws:ViaAWSService".to_owned(), vec!["false".to_owned()]),
+            // W&B signs its requests, and hands out pre-signed URLs, with version 4.
+            ("s3:signatureversion".to_owned(), vec!["AWS4-HMAC-SHA256".to_owned()]),
+            ("s3:authType".to_owned(), vec!["REST-HEADER".to_owned()]),
         ];
+        let owner = self.who.owner.as_ref().map(ToString::to_string);
+        for key in ["aws:ResourceAccount", "s3:ResourceAccount"] {
+            context.extend(owner.clone().map(|owner| (key.to_owned(), vec![owner])));
+        }
+        context.extend(self.region.map(|region| ("aws:RequestedRegion".to_owned(), vec![region.to_owned()])));
         context.extend(source.map(|address| ("aws:SourceIp".to_owned(), vec![address.to_owned()])));
         let request = Request::new(who.clone(), action, resource, context);
         let circumstances = Circumstances {

@@ -505,3 +505,45 @@ fn buckets_of_one_shape_are_told_as_each_would_be_alone() {
     assert_eq!(together.access, alone);
     assert!(together.access.iter().all(|one| one.example.is_some()));
 }
+
+/// An origin access identity of CloudFront is no user or role, and gets in all the same; so does a unique id.
+#[test]
+fn whoever_is_named_counts_whatever_kind_of_principal_it_is() {
+    for who in [
+        "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity EH1HDMB1FH2TC",
+        "AROAEXAMPLEEXAMPLE12A",
+    ] {
+        let granted = allow("Odd", &json!({"AWS": who}), "s3:GetObject");
+        let plan = Scene::applied(&bucket("")).with(&bucket(&statements(&[granted]))).plan();
+        assert_eq!(told(&plan), [format!("{who} objects gains bucket.a: s3:GetObject")]);
+        assert_eq!(plan.access_verdict.grows, Answer::Yes);
+    }
+}
+
+#[test]
+fn a_condition_that_not_every_way_in_asks_for_is_no_condition() {
+    let narrow = |sid: &str| {
+        let mut one = allow(sid, &json!({"AWS": OTHER}), "s3:GetObject");
+        one["Condition"] = json!({"IpAddress": {"aws:SourceIp": "203.0.113.7/32"}});
+        one
+    };
+    let wide = allow("Wide", &json!({"AWS": OTHER}), "s3:GetObject");
+    let after = |all: &[Value]| Scene::applied(&bucket("")).with(&bucket(&statements(all))).plan();
+    let said = |plan: &Plan| plan.access.iter().flat_map(|one| one.conditions.clone()).collect::<Vec<_>>();
+    assert_eq!(said(&after(&[narrow("Narrow")])), ["only from 203.0.113.7/32"]);
+    assert_eq!(said(&after(&[narrow("Narrow"), wide.clone()])), Vec::<String>::new());
+    assert_eq!(said(&after(&[wide, narrow("Narrow")])), Vec::<String>::new());
+}
+
+#[test]
+fn whom_a_former_key_kept_out_is_not_known_to_stay_out() {
+    let on = "[bucket.a]\nname = \"acme-a\"\nencryption = { type = \"sse-kms\", key = \"key.k\" }\n[key.k]\nalias = \"k\"\n";
+    let off = on.replace("encryption = { type = \"sse-kms\", key = \"key.k\" }\n", "");
+    let plan = Scene::applied(on).with(&off).plan();
+    assert_eq!(plan.access_verdict.grows, Answer::CannotTell);
+    assert!(
+        not_checked(&plan).contains(&"whom the former key kept out of bucket.a"),
+        "{:?}",
+        not_checked(&plan)
+    );
+}

@@ -101,3 +101,18 @@ fn a_policy_that_gives_less_breaks_and_one_that_gives_more_exposes() {
     scene.world.bucket("acme-a").block = None;
     assert_eq!(severity(&scene), [DriftSeverity::Exposure]);
 }
+
+#[test]
+fn what_an_unfinished_run_was_to_delete_or_move_is_no_drift() {
+    const OPEN: &str =
+        "[bucket.a]\nname = \"acme-a\"\nprotect = false\n[key.k]\nalias = \"k\"\nprotect = false\n";
+    let mut scene = Scene::applied(OPEN);
+    scene.mode.destroy = true;
+    let plan = scene.plan();
+    scene.perform(&plan, 0);
+    scene.world.buckets.clear();
+    assert_eq!(scene.drift(), Vec::<String>::new());
+    // Once that run is over it is what it looks like.
+    scene.recorded.approval.as_mut().unwrap().finished = true;
+    assert_eq!(scene.drift(), ["bucket.a"]);
+}

@@ -345,3 +345,14 @@ fn a_root_that_another_record_claims_is_not_deleted_from_here() {
     scene.tables = "forget = [\"bucket.a\", \"key.k\"]\n".into();
     assert_eq!(steps(&scene.plan()), ["forget key.k", "forget bucket.a"]);
 }
+
+#[test]
+fn a_bucket_with_locked_data_is_not_emptied_by_half() {
+    const LOCKED: &str = "[bucket.a]\nname = \"acme-a\"\nprotect = false\nforce_destroy = true\nversioning = \"enabled\"\n\
+                          object_lock = { mode = \"compliance\", days = 9 }\n";
+    let mut scene = Scene::applied(LOCKED);
+    scene.mode.destroy = true;
+    assert!(!scene.plan().blocked());
+    scene.world.bucket("acme-a").holds_data = true;
+    assert_refused(&scene.plan(), Rule::NotEmpty, "bucket.a");
+}

@@ -262,3 +262,14 @@ fn an_aspect_of_a_root_that_goes_as_a_whole_is_no_target() {
         assert_eq!(steps(&plan), Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_target_that_lets_w_and_b_in_brings_the_policy_of_the_key() {
+    const OUT: &str = "[bucket.a]\nname = \"acme-a\"\nwandb_access = false\nencryption = { type = \"sse-kms\", key = \"key.k\" }\n\
+                       [key.k]\nalias = \"k\"\n";
+    let plan =
+        targeting(&Scene::applied(OUT).with(&OUT.replace("wandb_access = false\n", "")), &["bucket.a"])
+            .plan();
+    let stepped: Vec<String> = plan.steps.iter().map(|s| s.address.to_string()).collect();
+    assert!(stepped.contains(&"key.k.policy".to_owned()), "{stepped:?}");
+}

@@ -306,6 +306,13 @@ fn cloud_help(error: &CloudError) -> Vec<String> {
     if error.help.is_empty() && error.kind == ErrorKind::MalformedPolicy && !error.may_be_new_principal() {
         return vec!["byob plan shows the policy; correct that statement in byob.toml".to_owned()];
     }
+    if error.help.is_empty() && error.code.as_deref() == Some("InvalidBucketAclWithObjectOwnership") {
+        return vec![
+            "its ACL lets others in, which BucketOwnerEnforced does not allow: reset it (aws s3api put-bucket-acl --acl \
+             private), or write another `object_ownership`"
+                .to_owned(),
+        ];
+    }
     if !error.help.is_empty() || error.kind != ErrorKind::AccessDenied {
         return error.help.clone();
     }
