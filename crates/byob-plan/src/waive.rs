@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use byob_model::address::RootAddress;
 use byob_model::config::Waiver;
+use byob_model::kind::Attributes;
 
 use crate::compare::Planner;
 use crate::finding::{Finding, Rule, Waived};
@@ -38,7 +39,17 @@ impl Planner<'_> {
                 }
                 continue;
             };
-            let holds = today <= waiver.until.plus_days(GRACE);
+            // Grace is for a waiver that ran out, not for one that begins past its date.
+            let known = self.recorded.root(&root).and_then(|r| r.typed().ok()).is_some_and(|attributes| {
+                let waivers = match &attributes {
+                    Attributes::Bucket(bucket) => &bucket.waivers,
+                    Attributes::Key(key) => &key.waivers,
+                    _ => return false,
+                };
+                let place = format!("{} {}", waiver.address, waiver.rule.id());
+                waivers.get(&place).is_some_and(|accepted| accepted.until == waiver.until)
+            });
+            let holds = today <= waiver.until || (known && today <= waiver.until.plus_days(GRACE));
             if holds && finding.rule.waivable() {
                 finding.waived =
                     Some(Waived { reason: waiver.reason.clone(), until: waiver.until.to_string() });
@@ -61,7 +72,7 @@ fn idle(waiver: &Waiver) -> Finding {
 
 fn past_date(waiver: &Waiver, holds: bool) -> Finding {
     let end = waiver.until.plus_days(GRACE);
-    let then = if holds { format!("it holds until {end}") } else { format!("it ended with {end}") };
+    let then = if holds { format!("it holds until {end}") } else { "it does not hold".to_owned() };
     Finding::new(
         Rule::WaiverPastDate,
         waiver.address.clone(),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::actions::real_actions;
+use crate::actions::{actions_matching, real_actions};
 use crate::arn::{AccountId, Partition};
 use crate::document::{
     ActionElement, Conditions, Document, PrincipalElement, Principals, ResourceElement, Statement, Version,
@@ -30,6 +30,43 @@ pub(crate) fn spelled(document: &Document, partition: Option<Partition>) -> Docu
     arranged(document, partition, Case::Kept)
 }
 
+/// Condition keys that bucket and key policies use most, as AWS spells them.
+const KEYS: [&str; 16] = [
+    "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:PrincipalIsAWSService",
+    "aws:PrincipalOrgID",
+    "aws:PrincipalServiceName",
+    "aws:ResourceAccount",
+    "aws:SecureTransport",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "aws:SourceIp",
+    "aws:SourceVpc",
+    "aws:SourceVpce",
+    "aws:ViaAWSService",
+    "kms:CallerAccount",
+    "kms:ViaService",
+    "s3:TlsVersion",
+];
+
+/// A pattern of actions, its ends in the case of the first real action that it takes.
+fn as_the_first_it_takes(pattern: &str) -> String {
+    let Some(action) = actions_matching(pattern).next().map(|action| action.name) else {
+        return pattern.to_owned();
+    };
+    let head = pattern.find(['*', '?']).unwrap_or(pattern.len());
+    let tail = pattern.rfind(['*', '?']).map_or(0, |at| pattern.len() - at - 1);
+    let (Some(first), Some(last), Some(middle)) = (
+        action.get(..head),
+        action.len().checked_sub(tail).and_then(|at| action.get(at..)),
+        pattern.get(head..pattern.len() - tail),
+    ) else {
+        return pattern.to_owned();
+    };
+    format!("{first}{middle}{last}")
+}
+
 /// The document in the spelling of AWS's table of actions, else of `other`.
 pub(crate) fn spelled_like(document: &Document, other: &Document) -> Document {
     let mut spellings: BTreeMap<String, &str> = BTreeMap::new();
@@ -44,7 +81,10 @@ pub(crate) fn spelled_like(document: &Document, other: &Document) -> Document {
     let action = |text: &String| {
         let folded = text.to_ascii_lowercase();
         let real = real_actions().iter().find(|action| action.name.eq_ignore_ascii_case(&folded));
-        real.map(|action| action.name).or_else(|| spellings.get(&folded).copied()).unwrap_or(text).to_owned()
+        match real.map(|action| action.name).or_else(|| spellings.get(&folded).copied()) {
+            Some(spelling) => spelling.to_owned(),
+            None => as_the_first_it_takes(text),
+        }
     };
     let mut document = document.clone();
     for statement in &mut document.statements {
@@ -52,11 +92,13 @@ pub(crate) fn spelled_like(document: &Document, other: &Document) -> Document {
         *actions = actions.iter().map(action).collect();
         for keys in statement.condition.values_mut() {
             for key in keys.keys().cloned().collect::<Vec<_>>() {
-                if let Some(spelling) = spellings.get(&folded_key(&key))
-                    && !keys.contains_key(*spelling)
+                let folded = folded_key(&key);
+                let known = KEYS.iter().find(|known| known.eq_ignore_ascii_case(&folded)).copied();
+                if let Some(spelling) = known.or_else(|| spellings.get(&folded).copied())
+                    && !keys.contains_key(spelling)
                     && let Some(values) = keys.remove(&key)
                 {
-                    keys.insert((*spelling).to_owned(), values);
+                    keys.insert(spelling.to_owned(), values);
                 }
             }
         }

@@ -279,6 +279,9 @@ mod tests {
         for (before, after) in [(&recorded, &live), (&live, &recorded)] {
             assert!(diff(Some(before), Some(after)).is_empty());
         }
+        // Also where there is nothing beside it.
+        let alone = format!("{:?}", diff(Some(&recorded), None));
+        assert!(alone.contains("s3:List*") && alone.contains("aws:SecureTransport"), "{alone}");
     }
 
     #[test]

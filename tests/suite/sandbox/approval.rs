@@ -71,11 +71,12 @@ fn a_world_that_changed_after_planning_is_stale() {
 
     Access
       W&B Dedicated Cloud (830241207209) loses
-        on the objects of bucket.storage   read, write, delete, abort uploads
+        on the objects of bucket.storage   read, write, delete, abort uploads   (now denied: only
+          without TLS)
         on bucket.storage                  list objects, versions, uploads; read location, CORS,
-          versioning, encryption
+          versioning, encryption   (now denied: only without TLS)
       this account loses
-        on the objects of bucket.storage
+        on the objects of bucket.storage   (now denied: only without TLS)
           permissions   s3:BypassGovernanceRetention, s3:PutObjectAcl,
                         s3:ObjectOwnerOverrideToBucketOwner, s3:PutObjectVersionAcl
           write         s3:DeleteObjectVersion, s3:DeleteObjectAnnotation,
@@ -85,7 +86,7 @@ fn a_world_that_changed_after_planning_is_stale() {
           read          s3:GetObject, s3:GetObjectAcl, s3:GetObjectAnnotation and 13 more
           list          s3:ListMultipartUploadParts, s3:ListObjectAnnotations,
                         s3:ListObjectVersionAnnotations
-        on bucket.storage
+        on bucket.storage   (now denied: only without TLS)
           permissions   s3:PutBucketPolicy, s3:DeleteBucketPolicy, s3:PutBucketAcl and 2 more
           write         s3:DeleteBucket, s3:PutLifecycleConfiguration, s3:CreateBucket and 22 more
           tagging       s3:PutBucketTagging, s3:TagResource, s3:UntagResource

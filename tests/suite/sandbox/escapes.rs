@@ -83,7 +83,7 @@ fn a_live_value_cannot_paint_over_the_plan() {
           -         "s3:GetBucketLocation",
           -         "s3:GetBucketVersioning",
           -         "s3:GetEncryptionConfiguration",
-          -         "s3:getobject*",
+          -         "s3:GetObject*",
           -         "s3:ListBucket",
           -         "s3:ListBucketMultipartUploads",
           -         "s3:ListBucketVersions",
@@ -175,7 +175,7 @@ fn a_live_value_cannot_paint_over_the_plan() {
           -         "s3:GetBucketLocation",
           -         "s3:GetBucketVersioning",
           -         "s3:GetEncryptionConfiguration",
-          -         "s3:getobject*",
+          -         "s3:GetObject*",
           -         "s3:ListBucket",
           -         "s3:ListBucketMultipartUploads",
           -         "s3:ListBucketVersions",
@@ -195,14 +195,14 @@ fn a_live_value_cannot_paint_over_the_plan() {
                 }
               ]
             }
-          meaning: access or protection may be weaker than recorded
+          meaning: W&B may stop working
 
     key.storage
       ! description   "Encrypts storage for Weights & Biases (byob stack default)" →
                       "\u{1b}[2Kours\u{202e}\u{200b}\r\n0 to create"
           meaning: W&B may stop working
 
-    2 of 13 recorded addresses drifted (29 attributes read); 1 may expose something
+    2 of 13 recorded addresses drifted (29 attributes read)
     byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
     [exit 2]
     "#);

@@ -70,8 +70,7 @@ fn what_both_ends_give_is_put_first_and_the_new_forms_after_it() {
           tagging       kms:TagResource, kms:UntagResource
           read          kms:GetKeyLastUsage, kms:GetKeyPolicy, kms:GetKeyRotationStatus and 3 more
           list          kms:ListGrants, kms:ListKeyPolicies, kms:ListKeyRotations, kms:ListResourceTags
-        e.g. arn:aws:iam::777788889999:root could now  kms:CancelKeyDeletion  on
-          arn:aws:kms:us-east-1:000000000000:key/x
+        e.g. arn:aws:iam::777788889999:root could now  kms:CancelKeyDeletion  on key.storage
       Nobody else gains access; the bucket is not public.
             proved for bucket policy, key policy, ACL and public access block
             not checked: KMS grants of key.storage; identity policies of account 123456789012 (a policy

@@ -45,7 +45,7 @@ pub(super) struct Entry {
 impl Entry {
     fn of(change: &Change, lost: bool, actions: Vec<&'static str>, proof: Proof) -> Self {
         let mut conditions = change.conditions.clone();
-        conditions.extend((!lost).then(|| no_longer(&change.lifted)).flatten());
+        conditions.extend(if lost { now_denied(&change.lifted) } else { no_longer(&change.lifted) });
         let example = change.witness.as_ref().filter(|_| proof == Proof::Witness);
         Self {
             principal: change.principal.clone(),
@@ -209,6 +209,11 @@ fn back_in(mut changes: Vec<Change>, old: &Document, least: &Document) -> Vec<Ch
 fn doubted(mut changes: Vec<Change>) -> Vec<Change> {
     changes.iter_mut().for_each(|change| change.proof = Shown::CannotTell);
     changes
+}
+
+/// Of what is lost to a new Deny: what that one refuses. All else goes on.
+fn now_denied(fallen: &[String]) -> Option<String> {
+    (!fallen.is_empty()).then(|| format!("now denied: {}", fallen.join("; and: ")))
 }
 
 /// What a Deny that fell away asked for: of a single condition the reverse, else what it refused.

@@ -31,7 +31,15 @@ impl Ground<'_> {
         let restricted = block.is_some_and(|b| b.restrict_public_buckets);
         let public = self.end.policy(Kind::BucketPolicy).and_then(|document| {
             let (index, why) = publicity(document)?;
-            Some((who::statement(document, index), why, self.mend(document, index)))
+            // All of them: a waiver given for one is not to hide another.
+            let others = (index + 1..document.statements.len()).filter(|at| {
+                let alone =
+                    Document { statements: vec![document.statements[*at].clone()], ..document.clone() };
+                publicity(&alone).is_some()
+            });
+            let named: Vec<String> =
+                std::iter::once(index).chain(others).map(|at| who::statement(document, at)).collect();
+            Some((who::joined(&named), why, self.mend(document, index)))
         });
         let Some((which, why, mend)) = public else {
             self.public_until_applied();

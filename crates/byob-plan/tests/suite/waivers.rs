@@ -50,8 +50,14 @@ fn past_its_date_it_warns_for_thirty_days_before_it_blocks_again() {
         ("2027-01-31", true, true),
         ("2028-01-01", true, true),
     ] {
-        let plan = on(&waived("2026-12-31"), today).plan();
+        let mut scene = on(&waived("2026-12-31"), "2026-12-01");
+        scene.apply();
+        scene.today = today.parse().unwrap();
+        let plan = scene.plan();
         assert_eq!(plan.blocked(), blocked, "{today}");
+        // One that begins past its date has no grace.
+        let new = on(&waived("2026-12-31"), today).plan();
+        assert_eq!(new.blocked(), today > "2026-12-31", "{today}");
         let warning = warns.then_some(Severity::Warning);
         assert_eq!(found(&plan, Rule::WaiverPastDate), warning, "{today}: {:#?}", plan.findings);
     }

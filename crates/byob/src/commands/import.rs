@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use byob_apply::Cloud;
-use byob_model::address::{Kind, RootKind};
-use byob_model::kind::{Alias, Attributes};
+use byob_model::address::{Kind, RootAddress, RootKind};
+use byob_model::desired::Desired;
+use byob_model::kind::{Alias, Attributes, is_our_sid};
+use byob_model::live::{Live, LiveAspect, LiveBucket};
 use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::import::ImportError;
 use byob_plan::plan::RecordChange;
@@ -93,12 +95,34 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         names.join(", "),
         session.store.location()
     ));
+    for bucket in with_our_statements(&live, &desired, &args.addresses) {
+        terminal::say(&format!(
+            "note: the policy of {bucket} has statements under byob's names already (WandbAccountAccess, Byob…): they \
+             are byob's from now on; take them out of the tool that put them, or the two undo each other's work"
+        ));
+    }
     let planner = Planner::new(session, Mode::default())?;
     let planned = planner.make(&recorded, session.settle).await?;
     let record = session.store.load().await?;
     let header = header(session, &record, &Mode::default(), &planned.live, Some(&planned.plan));
     terminal::print(&byob_render::plan_text(&planned.plan, &header, &terminal::style(global)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Buckets whose live policy has statements that byob takes for its own: another configuration, or the Terraform module,
+/// may have put them.
+fn with_our_statements(live: &Live, desired: &Desired, addresses: &[RootAddress]) -> Vec<String> {
+    let named = addresses.iter().filter_map(|address| desired.roots.get(address)).map(|root| &root.name);
+    let ours = |name: &&String| match live.buckets.get(*name) {
+        Some(LiveBucket::Exists(facts)) => match facts.aspects.get(&Kind::BucketPolicy) {
+            Some(LiveAspect::Present(Attributes::Policy(policy))) => {
+                policy.document.statements.iter().any(|s| is_our_sid(s.sid.as_deref()))
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    named.filter(ours).cloned().collect()
 }
 
 /// The record as if these roots were imported already, so that the configuration resolves as it will then.
