@@ -129,6 +129,7 @@ fn a_bucket_made_by_hand_is_imported_and_planned_without_a_write() {
 
     No changes. AWS matches the configuration and the record (17 attributes read).
     imported bucket.storage into .byob/sandbox/record/byob.state.json; nothing was written to AWS
+    note: the policy of acme-wandb-storage has statements under byob's names already (WandbAccountAccess, Byob…): they are byob's from now on; take them out of the tool that put them, or the two undo each other's work
     ");
     let plan = env.sandbox("plan --format json").exits(0).json();
     for step in plan["steps"].as_array().unwrap() {
