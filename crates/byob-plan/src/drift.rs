@@ -169,8 +169,13 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                 .map(|facts| aspect::live_alias(facts, None, Some(resource)));
             let Some(live) = alias.as_ref().or_else(|| aspects.get(&kind)) else { continue };
             let address = root.aspect(kind);
+            // A renamed alias may be there under its new name alone.
+            let renamed = |form: &Attributes| match (form, aliases) {
+                (Attributes::Alias(alias), Some(facts)) => facts.aliases.contains(&alias.name),
+                _ => false,
+            };
             if open_forms(recorded, &address)
-                .any(|form| aspect::is_form(kind, live, &resolved(recorded, form)))
+                .any(|form| renamed(&form) || aspect::is_form(kind, live, &resolved(recorded, form)))
             {
                 continue;
             }

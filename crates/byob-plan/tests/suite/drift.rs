@@ -116,3 +116,16 @@ fn what_an_unfinished_run_was_to_delete_or_move_is_no_drift() {
     scene.recorded.approval.as_mut().unwrap().finished = true;
     assert_eq!(scene.drift(), ["bucket.a"]);
 }
+
+#[test]
+fn an_alias_that_an_unfinished_run_renamed_is_no_drift() {
+    let mut scene = Scene::applied("[key.k]\nalias = \"old\"\n").with("[key.k]\nalias = \"new\"\n");
+    let plan = scene.plan();
+    scene.perform(&plan, 0);
+    // Both calls were made, and the process died before it was recorded.
+    let arn = scene.world.aliases.remove(&("us-east-1".into(), "alias/old".into())).unwrap();
+    scene.world.aliases.insert(("us-east-1".into(), "alias/new".into()), arn);
+    assert_eq!(scene.drift(), Vec::<String>::new());
+    scene.recorded.approval.as_mut().unwrap().finished = true;
+    assert_eq!(scene.drift(), ["key.k.alias"]);
+}
