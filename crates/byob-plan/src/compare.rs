@@ -474,11 +474,7 @@ impl<'a> Planner<'a> {
 /// What becomes of an address whose first step this is: the steps of both phases, taken together.
 fn whole_action(steps: &[Step], first: &Step) -> Action {
     match steps.iter().rfind(|step| step.address == first.address) {
-        Some(last) if last.id != first.id => match (&first.before, &last.after) {
-            (None, _) => Action::Create,
-            (Some(_), Some(_)) => Action::Update,
-            (Some(_), None) => Action::Delete,
-        },
+        Some(last) if last.id != first.id => Action::between(first.before.as_ref(), last.after.as_ref()),
         _ => first.action,
     }
 }

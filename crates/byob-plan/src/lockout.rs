@@ -2,6 +2,7 @@
 //! root user could mend it, so `apply` refuses before the first write. Conservative: a Deny whose conditions byob cannot
 //! judge without the request counts only if it has none; conditions that this caller's TLS requests never meet do not.
 
+use byob_policy::pattern::glob;
 use byob_policy::{
     ActionElement, Arn, Document, Effect, PrincipalElement, Principals, Statement, conditions_in_words,
 };
@@ -119,8 +120,7 @@ fn spellings(caller: &str) -> Vec<String> {
 }
 
 fn touches_mending(action: &ActionElement) -> bool {
-    let matches =
-        |patterns: &[String], name: &str| patterns.iter().any(|p| glob(&p.to_ascii_lowercase(), name));
+    let matches = |patterns: &[String], name: &str| patterns.iter().any(|p| glob(p, name, true));
     match action {
         ActionElement::Is(patterns) => MENDING.iter().any(|name| matches(patterns, name)),
         ActionElement::Not(patterns) => MENDING.iter().any(|name| !matches(patterns, name)),
@@ -138,27 +138,6 @@ fn touches_bucket(statement: &Statement) -> bool {
         }
         None => true,
     }
-}
-
-/// `*` and `?` as IAM has them.
-fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let mut reach = vec![false; text.len() + 1];
-    reach[0] = true;
-    for p in pattern {
-        let mut next = vec![false; text.len() + 1];
-        let mut any = false;
-        for i in 0..=text.len() {
-            any |= reach[i];
-            next[i] = match p {
-                '*' => any,
-                '?' => i > 0 && reach[i - 1],
-                c => i > 0 && reach[i - 1] && text[i - 1] == c,
-            };
-        }
-        reach = next;
-    }
-    reach[text.len()]
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Operation, Payload};
-use byob_model::kind::{Attributes, Encryption, KeyRef, Policy, PublicAccessBlock, SseC};
+use byob_model::kind::{Attributes, Encryption, KeyRef, Ownership, Policy, PublicAccessBlock, SseC};
 use byob_model::live::{LiveAspect, LiveBucket};
 use byob_model::recorded::RecordedResource;
 use byob_policy::{
@@ -23,9 +23,6 @@ use crate::compare::Planner;
 use crate::diff::leaves;
 use crate::order;
 use crate::plan::{Action, Change, RecordChange, Step};
-
-/// The ownership under which ACLs have no effect.
-const ENFORCED: &str = "BucketOwnerEnforced";
 
 /// What a step does to access and protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +199,9 @@ impl Planner<'_> {
                 encryption_turn(old, new)
             }
             (_, Some(Attributes::PublicAccessBlock(new))) => block_turn(block(step.before.as_ref()), *new),
-            (_, Some(Attributes::Ownership(new))) if new.object_ownership == ENFORCED => Turn::Tightens,
+            (_, Some(Attributes::Ownership(new))) if new.object_ownership == Ownership::ENFORCED => {
+                Turn::Tightens
+            }
             (_, Some(Attributes::Ownership(_))) => Turn::Loosens,
             _ if matches!(step.kind, Kind::BucketPolicy | Kind::KeyPolicy) => self.policy_turn(step, index),
             _ => Turn::Neither,
@@ -311,7 +310,7 @@ impl Planner<'_> {
                 Form::Middle(middle, interrupted) => {
                     let earlier = earlier(step, middle, &interrupted);
                     let id = std::mem::replace(&mut step.id, format!("{}#2", step.address));
-                    step.action = action(earlier.after.as_ref(), step.after.as_ref());
+                    step.action = Action::between(earlier.after.as_ref(), step.after.as_ref());
                     step.changes = changes(earlier.after.as_ref(), step.after.as_ref());
                     step.before.clone_from(&earlier.after);
                     renamed.insert(id, step.id.clone());
@@ -477,7 +476,7 @@ fn earlier(step: &Step, middle: Attributes, interrupted: &BTreeSet<String>) -> S
     Step {
         id: format!("{}#1", step.address),
         phase: 1,
-        action: action(step.before.as_ref(), middle.as_ref()),
+        action: Action::between(step.before.as_ref(), middle.as_ref()),
         reason,
         changes: changes(step.before.as_ref(), middle.as_ref()),
         calls: calls.into_iter().collect(),
@@ -485,14 +484,6 @@ fn earlier(step: &Step, middle: Attributes, interrupted: &BTreeSet<String>) -> S
         record: record.collect(),
         after: middle,
         ..step.clone()
-    }
-}
-
-fn action(before: Option<&Attributes>, after: Option<&Attributes>) -> Action {
-    match (before.is_some_and(|b| !b.is_empty()), after.is_some_and(|a| !a.is_empty())) {
-        (false, _) => Action::Create,
-        (true, true) => Action::Update,
-        (true, false) => Action::Delete,
     }
 }
 

@@ -145,6 +145,17 @@ impl Action {
         }
     }
 
+    /// What leads from one form to another, nothing being no form.
+    #[must_use]
+    pub fn between(before: Option<&Attributes>, after: Option<&Attributes>) -> Self {
+        let there = |side: Option<&Attributes>| side.is_some_and(|form| !form.is_empty());
+        match (there(before), there(after)) {
+            (false, _) => Self::Create,
+            (true, true) => Self::Update,
+            (true, false) => Self::Delete,
+        }
+    }
+
     /// As the JSON spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

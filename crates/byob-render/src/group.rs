@@ -57,11 +57,7 @@ fn in_one(first: &Step, last: &Step) -> Step {
         }
     }
     changes.retain(|change| change.before != change.after);
-    let action = match (&first.before, &last.after) {
-        (None, _) => Action::Create,
-        (Some(_), Some(_)) => Action::Update,
-        (Some(_), None) => Action::Delete,
-    };
+    let action = Action::between(first.before.as_ref(), last.after.as_ref());
     Step { before: first.before.clone(), action, changes, ..last.clone() }
 }
 

@@ -9,3 +9,8 @@ pub struct Ownership {
     /// The one rule's value, as AWS spells it.
     pub object_ownership: String,
 }
+
+impl Ownership {
+    /// The value under which ACLs have no effect.
+    pub const ENFORCED: &str = "BucketOwnerEnforced";
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use byob_model::address::{Address, Kind, RootAddress};
 use byob_model::call::{Call, Operation, Payload};
 use byob_model::config::ForeignStatements;
-use byob_model::kind::{Attributes, KeyState, Policy, PublicAccessBlock};
+use byob_model::kind::{Attributes, KeyState, Ownership, Policy, PublicAccessBlock};
 use byob_model::live::{LiveAspect, LiveBucket, LiveKey};
 use byob_policy::{Document, Partition, Statement};
 
@@ -93,7 +93,7 @@ impl Planner<'_> {
                 },
                 acls_off: match facts.aspects.get(&Kind::Ownership) {
                     Some(LiveAspect::Present(Attributes::Ownership(ownership))) => {
-                        Some(ownership.object_ownership == ENFORCED)
+                        Some(ownership.object_ownership == Ownership::ENFORCED)
                     }
                     Some(LiveAspect::Absent) => Some(false),
                     _ => None,
@@ -162,7 +162,7 @@ impl Planner<'_> {
                 Operation::PutBucketOwnershipControls,
                 Payload::Attributes(Attributes::Ownership(ownership)),
             ) => {
-                after.acls_off = Some(ownership.object_ownership == ENFORCED);
+                after.acls_off = Some(ownership.object_ownership == Ownership::ENFORCED);
                 ends.writes_ownership = true;
             }
             _ => {}
@@ -230,9 +230,6 @@ fn foreign_version(recorded: &Policy, live: &Policy) -> Document {
     let from = if recorded.document.is_empty() { live } else { recorded };
     from.document.clone()
 }
-
-/// `BucketOwnerEnforced`, AWS's word for "ACLs disabled".
-const ENFORCED: &str = "BucketOwnerEnforced";
 
 /// No public access block.
 const NO_BLOCK: PublicAccessBlock = PublicAccessBlock {

@@ -3,14 +3,11 @@
 //! Source: S3 user guide, "Blocking public access to your Amazon S3 storage", "Controlling ownership of objects".
 
 use byob_model::address::Kind;
-use byob_model::kind::Attributes;
+use byob_model::kind::{Attributes, Ownership};
 use byob_policy::{Document, Publicity, is_public};
 
 use super::{Ground, who};
 use crate::finding::{Rule, Severity};
-
-/// The one value of object ownership with which ACLs do not count.
-const ENFORCED: &str = "BucketOwnerEnforced";
 
 /// Which statement makes a policy public (from 0), and why.
 pub(super) fn publicity(document: &Document) -> Option<(usize, String)> {
@@ -115,7 +112,8 @@ impl Ground<'_> {
     }
 
     fn acls(&mut self) {
-        let Some(ownership) = self.end.ownership().filter(|o| *o != ENFORCED).map(str::to_owned) else {
+        let enforced = Ownership::ENFORCED;
+        let Some(ownership) = self.end.ownership().filter(|o| *o != enforced).map(str::to_owned) else {
             return;
         };
         let table = self.table().clone();
@@ -124,13 +122,13 @@ impl Ground<'_> {
                 Rule::PublicAcls,
                 Kind::Ownership,
                 format!("ACLs count ({ownership}), and public ones are neither refused nor ignored: whoever may write may make objects public"),
-                format!("object_ownership = \"{ENFORCED}\" in [{table}], or block_public_acls and ignore_public_acls on"),
+                format!("object_ownership = \"{enforced}\" in [{table}], or block_public_acls and ignore_public_acls on"),
             ),
             _ => self.say(
                 Rule::AclsOn,
                 Kind::Ownership,
                 format!("ACLs count ({ownership}): access that no policy shows"),
-                format!("object_ownership = \"{ENFORCED}\" in [{table}], unless something still writes with ACLs"),
+                format!("object_ownership = \"{enforced}\" in [{table}], unless something still writes with ACLs"),
             ),
         }
     }
