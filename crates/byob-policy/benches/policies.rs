@@ -1,7 +1,7 @@
 //! What judging policies costs. `cargo bench -p byob-policy`; the goals are 50 ms for comparing two full bucket policies,
 //! and 1 s for a plan of 1,000 buckets. Policies are made here; nothing is read from disk.
 
-use byob_policy::{Document, Guarded, Owner, changes, compare, is_public, meet};
+use byob_policy::{Document, Guarded, Owner, changes, compare, is_public, judge, meet};
 use divan::{Bencher, black_box};
 use serde_json::{Value, json};
 
@@ -94,8 +94,7 @@ fn plan(live: &[String], desired: &[Document], owner: &Owner) -> usize {
     let judged = live.iter().zip(desired).map(|(live, desired)| {
         let live = read(live);
         let public = is_public(desired).is_public();
-        let verdict = compare(&live, desired, owner);
-        let told = changes(&live, desired, owner);
+        let (verdict, told) = judge(&live, desired, owner);
         usize::from(live.equals(desired))
             + usize::from(public)
             + told.len()

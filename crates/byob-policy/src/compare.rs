@@ -75,9 +75,14 @@ pub fn compare(old: &Document, new: &Document, owner: &Owner) -> Verdict {
         return Verdict::Within;
     }
     let (full_old, full_new) = (with_root_arns(old, partition), with_root_arns(new, partition));
-    let verdict = match Table::new(&full_old, &full_new, owner) {
-        Ok(table) => table.verdict(|_| true, |_| true, |_| true),
-        Err(reason) => Verdict::CannotTell { reason },
+    overall(&Table::new(&full_old, &full_new, owner), (old, new))
+}
+
+/// The verdict of a table over all requests, confirmed on the documents as they were written.
+pub(crate) fn overall(table: &Result<Table<'_>, String>, (old, new): (&Document, &Document)) -> Verdict {
+    let verdict = match table {
+        Ok(table) => table.verdict(Direction::Gained, |_| true, |_| true, |_| true),
+        Err(reason) => Verdict::CannotTell { reason: reason.clone() },
     };
     match verdict {
         Verdict::Beyond(witness)
@@ -92,12 +97,22 @@ pub fn compare(old: &Document, new: &Document, owner: &Owner) -> Verdict {
     }
 }
 
-/// Both documents, taken apart.
+/// Which way two documents are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// What the new one gives and the old one does not.
+    Gained,
+    /// What the old one gives and the new one does not.
+    Lost,
+}
+
+/// Both documents, taken apart: what a request can vary in is the same whichever way they are compared.
 pub(crate) struct Table<'a> {
     old: &'a Document,
     new: &'a Document,
     owner: &'a Owner,
-    roles: Roles,
+    gained: Roles,
+    lost: Roles,
     requesters: Vec<(Requester, Way)>,
     actions: Vec<String>,
     resources: Vec<String>,
@@ -116,30 +131,14 @@ impl<'a> Table<'a> {
                 document.statements.iter().map(|statement| Rule { statement, version: document.version })
             })
             .collect();
-        // Behind the rules stand two for what the owner's account may by its identity policies, before and after.
-        let count = rules.len() + 2;
-        let mut roles = Roles {
-            new_allows: Vec::new(),
-            old_allows: Mask::none(count),
-            new_denies: Mask::none(count),
-            old_denies: Vec::new(),
-        };
-        for (index, rule) in rules.iter().enumerate() {
-            match (index < new.statements.len(), rule.statement.effect) {
-                (true, Effect::Allow) => roles.new_allows.push(index),
-                (true, Effect::Deny) => roles.new_denies.insert(index),
-                (false, Effect::Allow) => roles.old_allows.insert(index),
-                (false, Effect::Deny) => roles.old_denies.push(index),
-            }
-        }
-        roles.new_allows.push(rules.len());
-        roles.old_allows.insert(rules.len() + 1);
+        let (gained, lost) = roles(&rules, new.statements.len());
         let (conditions, spelled) = conditions(&rules)?;
         let mut table = Self {
             old,
             new,
             owner,
-            roles,
+            gained,
+            lost,
             requesters: Vec::new(),
             actions: Vec::new(),
             resources: Vec::new(),
@@ -265,17 +264,22 @@ impl<'a> Table<'a> {
     /// The verdict over the requests of some requesters, actions and resources.
     pub(crate) fn verdict(
         &self,
+        direction: Direction,
         who: impl Fn(&Requester) -> bool,
         what: impl Fn(&str) -> bool,
         on: impl Fn(&str) -> bool,
     ) -> Verdict {
         let (known, open) =
             (self.chosen(&self.known, &who, &what, &on), self.chosen(&self.open, &who, &what, &on));
+        let roles = match direction {
+            Direction::Gained => &self.gained,
+            Direction::Lost => &self.lost,
+        };
         let mut shown = None;
         let mut doubted = false;
         let mut tries = 0;
-        let ended = search(&known, &self.roles, |picks| {
-            shown = self.witness(picks);
+        let ended = search(&known, roles, |picks| {
+            shown = self.witness(direction, picks);
             doubted |= shown.is_none();
             tries += 1;
             shown.is_none() && tries < TRIES
@@ -296,7 +300,7 @@ impl<'a> Table<'a> {
             return Verdict::Within;
         }
         let mut assumed: Option<Vec<String>> = None;
-        let open = search(&open, &self.roles, |picks| {
+        let open = search(&open, roles, |picks| {
             assumed = Some(picks.iter().flat_map(|entry| entry.assumed.iter().cloned()).collect());
             false
         });
@@ -344,7 +348,7 @@ impl<'a> Table<'a> {
     }
 
     /// The request that entries of all dimensions make, if the evaluator agrees that it shows new access.
-    fn witness(&self, picks: &[&Entry]) -> Option<Witness> {
+    fn witness(&self, direction: Direction, picks: &[&Entry]) -> Option<Witness> {
         let mut picks = picks.iter();
         let (requester, way) = self.requesters.get(picks.next()?.value)?;
         let action = self.actions.get(picks.next()?.value)?;
@@ -361,8 +365,12 @@ impl<'a> Table<'a> {
             Way::Named => (requester.account(), Identity::Nothing),
         };
         let circumstances = Circumstances::new(self.owner.guarded, owner, identity);
-        let after = evaluate(self.new, &request, &circumstances);
-        let before = evaluate(self.old, &request, &circumstances);
+        let (before, after) = match direction {
+            Direction::Gained => (self.old, self.new),
+            Direction::Lost => (self.new, self.old),
+        };
+        let after = evaluate(after, &request, &circumstances);
+        let before = evaluate(before, &request, &circumstances);
         (after.is_allowed() && !before.is_allowed()).then_some(Witness {
             request,
             circumstances,
@@ -374,6 +382,33 @@ impl<'a> Table<'a> {
             },
         })
     }
+}
+
+/// What each rule does in either direction; the first `new` rules are the new document's. Behind the rules stand two
+/// for what the owner's account may by its identity policies, with the new document and with the old one.
+fn roles(rules: &[Rule<'_>], new: usize) -> (Roles, Roles) {
+    let count = rules.len() + 2;
+    let (own_new, own_old) = (rules.len(), rules.len() + 1);
+    let one_way = |is_after: &dyn Fn(usize) -> bool, own_after: usize, own_before: usize| {
+        let mut roles = Roles {
+            new_allows: Vec::new(),
+            old_allows: Mask::none(count),
+            new_denies: Mask::none(count),
+            old_denies: Vec::new(),
+        };
+        for (index, rule) in rules.iter().enumerate() {
+            match (is_after(index), rule.statement.effect) {
+                (true, Effect::Allow) => roles.new_allows.push(index),
+                (true, Effect::Deny) => roles.new_denies.insert(index),
+                (false, Effect::Allow) => roles.old_allows.insert(index),
+                (false, Effect::Deny) => roles.old_denies.push(index),
+            }
+        }
+        roles.new_allows.push(own_after);
+        roles.old_allows.insert(own_before);
+        roles
+    };
+    (one_way(&|index| index < new, own_new, own_old), one_way(&|index| index >= new, own_old, own_new))
 }
 
 type ByKey<'a> = (BTreeMap<String, Vec<Condition<'a>>>, BTreeMap<String, String>);

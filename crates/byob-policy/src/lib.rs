@@ -50,4 +50,4 @@ pub use operator::Operator;
 pub use publicity::{Publicity, is_public};
 pub use request::{Request, Requester, UnknownRequester};
 pub use restricted::cut_off;
-pub use words::{Change, Proof, changes, conditions_in_words, is_unique_id, principal_in_words};
+pub use words::{Change, Proof, changes, conditions_in_words, is_unique_id, judge, principal_in_words};

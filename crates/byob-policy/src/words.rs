@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::actions::{ResourceClass, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
 use crate::canonical::{common_partition, with_root_arns};
-use crate::compare::{Owner, Table, Verdict, Witness};
+use crate::compare::{Direction, Owner, Table, Verdict, Witness, overall};
 use crate::document::{Conditions, Document, Effect, Statement};
 use crate::evaluate::{Guarded, Match, action_matches, one_principal, principal_match};
 use crate::operator::{Comparison, Operator, Quantifier};
@@ -54,25 +54,40 @@ pub fn changes(old: &Document, new: &Document, owner: &Owner) -> Vec<Change> {
         return Vec::new();
     }
     let (old, new) = (with_root_arns(old, partition), with_root_arns(new, partition));
-    let mut all = Vec::new();
-    let (Ok(gains), Ok(losses)) = (Table::new(&old, &new, owner), Table::new(&new, &old, owner)) else {
-        return undecided(owner);
-    };
-    let subjects = subjects(&[&old, &new], owner, partition);
+    told(&Table::new(&old, &new, owner), (&old, &new), owner, partition)
+}
+
+/// [`crate::compare`] and [`changes`] of the same documents, for less than the two cost one after the other.
+pub fn judge(old: &Document, new: &Document, owner: &Owner) -> (Verdict, Vec<Change>) {
+    let partition = common_partition(&[old, new]);
+    if old.equals_in(new, partition) {
+        return (Verdict::Within, Vec::new());
+    }
+    let (full_old, full_new) = (with_root_arns(old, partition), with_root_arns(new, partition));
+    let table = Table::new(&full_old, &full_new, owner);
+    (overall(&table, (old, new)), told(&table, (&full_old, &full_new), owner, partition))
+}
+
+fn told(
+    table: &Result<Table<'_>, String>,
+    (old, new): (&Document, &Document),
+    owner: &Owner,
+    partition: Partition,
+) -> Vec<Change> {
+    let Ok(table) = table else { return undecided(owner) };
+    let subjects = subjects(&[old, new], owner, partition);
     let classes: &[ResourceClass] = match owner.guarded {
         Guarded::Bucket => &[ResourceClass::Bucket, ResourceClass::Objects],
         Guarded::Key => &[ResourceClass::Key],
     };
-    let tables =
-        [(&gains, true), (&losses, false)].map(|(table, gained)| (table, table.action_groups(), gained));
+    let groups = table.action_groups();
+    let mut all = Vec::new();
     for subject in &subjects {
-        let of_subject = [&gains, &losses].map(|table| -> HashSet<&Requester> {
-            table.requesters().filter(|requester| is_of(subject, &subjects, requester)).collect()
-        });
+        let who: HashSet<&Requester> =
+            table.requesters().filter(|requester| is_of(subject, &subjects, requester)).collect();
         for class in classes {
-            for ((table, groups, gained), who) in tables.iter().zip(&of_subject) {
-                let between = if *gained { (&new, &old) } else { (&old, &new) };
-                let told = one_direction(table, groups, between, who, *class, *gained);
+            for (direction, between) in [(Direction::Gained, (new, old)), (Direction::Lost, (old, new))] {
+                let told = one_direction(table, &groups, between, &who, *class, direction);
                 all.extend(told.into_iter().map(|change| Change { principal: subject.1.clone(), ..change }));
             }
         }
@@ -141,7 +156,7 @@ fn one_direction(
     (after, before): (&Document, &Document),
     who: &HashSet<&Requester>,
     class: ResourceClass,
-    gained: bool,
+    direction: Direction,
 ) -> Vec<Change> {
     /// How sure, what must hold, what was lifted.
     type Told = (Proof, Vec<String>, Vec<String>);
@@ -154,6 +169,7 @@ fn one_direction(
             .collect();
         let Some(first) = named.first() else { continue };
         let verdict = table.verdict(
+            direction,
             |requester| who.contains(requester),
             |action| action == *first,
             |resource| is_in(class, resource),
@@ -175,7 +191,10 @@ fn one_direction(
         .into_iter()
         .map(|((proof, conditions, lifted), (mut actions, witness))| {
             actions.sort_unstable();
-            let (gained, lost) = if gained { (actions, Vec::new()) } else { (Vec::new(), actions) };
+            let (gained, lost) = match direction {
+                Direction::Gained => (actions, Vec::new()),
+                Direction::Lost => (Vec::new(), actions),
+            };
             Change { principal: String::new(), class, gained, lost, conditions, lifted, proof, witness }
         })
         .collect()
