@@ -81,7 +81,7 @@ pub fn compare(old: &Document, new: &Document, owner: &Owner) -> Verdict {
 /// The verdict of a table over all requests, confirmed on the documents as they were written.
 pub(crate) fn overall(table: &Result<Table<'_>, String>, (old, new): (&Document, &Document)) -> Verdict {
     let verdict = match table {
-        Ok(table) => table.verdict(Direction::Gained, |_| true, |_| true, |_| true),
+        Ok(table) => table.verdict(Direction::Gained, &Scope::default()),
         Err(reason) => Verdict::CannotTell { reason: reason.clone() },
     };
     match verdict {
@@ -251,26 +251,25 @@ impl<'a> Table<'a> {
     }
 
     /// The values of the dimension of actions, grouped: all of one group leave the same rules standing.
-    pub(crate) fn action_groups(&self) -> Vec<Vec<&str>> {
-        let mut groups: BTreeMap<&Mask, Vec<&str>> = BTreeMap::new();
+    pub(crate) fn action_groups(&self) -> Vec<Vec<usize>> {
+        let mut groups: BTreeMap<&Mask, Vec<usize>> = BTreeMap::new();
         for entry in self.known.get(1).into_iter().flatten() {
-            if let Some(action) = self.actions.get(entry.value) {
-                groups.entry(&entry.standing).or_default().push(action);
-            }
+            groups.entry(&entry.standing).or_default().push(entry.value);
         }
         groups.into_values().collect()
     }
 
-    /// The verdict over the requests of some requesters, actions and resources.
-    pub(crate) fn verdict(
-        &self,
-        direction: Direction,
-        who: impl Fn(&Requester) -> bool,
-        what: impl Fn(&str) -> bool,
-        on: impl Fn(&str) -> bool,
-    ) -> Verdict {
-        let (known, open) =
-            (self.chosen(&self.known, &who, &what, &on), self.chosen(&self.open, &who, &what, &on));
+    pub(crate) fn action(&self, index: usize) -> Option<&str> {
+        self.actions.get(index).map(String::as_str)
+    }
+
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().map(String::as_str)
+    }
+
+    /// The verdict over the requests of a scope.
+    pub(crate) fn verdict(&self, direction: Direction, scope: &Scope<'_>) -> Verdict {
+        let (known, open) = (chosen(&self.known, scope), chosen(&self.open, scope));
         let roles = match direction {
             Direction::Gained => &self.gained,
             Direction::Lost => &self.lost,
@@ -291,12 +290,11 @@ impl<'a> Table<'a> {
             return Verdict::CannotTell { reason: error.to_string() };
         }
         // Where nothing is unknown, the second search would go the way of the first.
-        let standing = |all: &[Vec<&'_ Entry>], other: &[Vec<&'_ Entry>]| {
-            let masks =
-                |entries: &[&Entry]| entries.iter().map(|entry| entry.standing.clone()).collect::<Vec<_>>();
-            all.iter().zip(other).all(|(one, other)| masks(one) == masks(other))
-        };
-        if !doubted && standing(&known, &open) {
+        let standing = |one: &&Entry, other: &&Entry| one.standing == other.standing;
+        let alike = known.iter().zip(&open).all(|(one, other)| {
+            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| standing(a, b))
+        });
+        if !doubted && alike {
             return Verdict::Within;
         }
         let mut assumed: Option<Vec<String>> = None;
@@ -317,29 +315,6 @@ impl<'a> Table<'a> {
             },
             (Ok(()), None) => Verdict::Within,
         }
-    }
-
-    /// The entries of some requesters, actions and resources. Of those that leave the same rules standing one suffices:
-    /// the first.
-    fn chosen<'e>(
-        &self,
-        dimensions: &'e [Vec<Entry>],
-        who: impl Fn(&Requester) -> bool,
-        what: impl Fn(&str) -> bool,
-        on: impl Fn(&str) -> bool,
-    ) -> Vec<Vec<&'e Entry>> {
-        let keep = |dimension: usize, entry: &Entry| match dimension {
-            0 => self.requesters.get(entry.value).is_some_and(|(requester, _)| who(requester)),
-            1 => self.actions.get(entry.value).is_some_and(|action| what(action)),
-            2 => self.resources.get(entry.value).is_some_and(|resource| on(resource)),
-            _ => true,
-        };
-        let some = |(dimension, entries): (usize, &'e Vec<Entry>)| {
-            let mut seen: HashSet<&Mask> = HashSet::new();
-            let kept = entries.iter().filter(|entry| keep(dimension, entry) && seen.insert(&entry.standing));
-            kept.collect()
-        };
-        dimensions.iter().enumerate().map(some).collect()
     }
 
     /// The requesters that stand for all others.
@@ -382,6 +357,36 @@ impl<'a> Table<'a> {
             },
         })
     }
+}
+
+/// Which requesters, actions and resources a verdict is over, by their places in the table; `None`: all.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Scope<'s> {
+    /// One for each requester.
+    pub(crate) who: Option<&'s [bool]>,
+    /// This one alone.
+    pub(crate) action: Option<usize>,
+    /// One for each resource.
+    pub(crate) on: Option<&'s [bool]>,
+}
+
+/// The entries of a scope. Of those that leave the same rules standing one suffices: the first.
+fn chosen<'e>(dimensions: &'e [Vec<Entry>], scope: &Scope<'_>) -> Vec<Vec<&'e Entry>> {
+    let is_in = |places: Option<&[bool]>, at: usize| {
+        places.is_none_or(|places| places.get(at).copied().unwrap_or_default())
+    };
+    let keep = |dimension: usize, entry: &Entry| match dimension {
+        0 => is_in(scope.who, entry.value),
+        1 => scope.action.is_none_or(|action| action == entry.value),
+        2 => is_in(scope.on, entry.value),
+        _ => true,
+    };
+    let some = |(dimension, entries): (usize, &'e Vec<Entry>)| {
+        let mut seen: HashSet<&Mask> = HashSet::new();
+        let kept = entries.iter().filter(|entry| keep(dimension, entry) && seen.insert(&entry.standing));
+        kept.collect()
+    };
+    dimensions.iter().enumerate().map(some).collect()
 }
 
 /// What each rule does in either direction; the first `new` rules are the new document's. Behind the rules stand two

@@ -2,12 +2,12 @@
 //! the key, under which conditions. The judgement is the comparison's; here it is asked once for each principal that a
 //! document names, each class of resources, and each group of actions, and told.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::actions::{ResourceClass, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
 use crate::canonical::{common_partition, with_root_arns};
-use crate::compare::{Direction, Owner, Table, Verdict, Witness, overall};
+use crate::compare::{Direction, Owner, Scope, Table, Verdict, Witness, overall};
 use crate::document::{Conditions, Document, Effect, Statement};
 use crate::evaluate::{Guarded, Match, action_matches, one_principal, principal_match};
 use crate::operator::{Comparison, Operator, Quantifier};
@@ -80,19 +80,64 @@ fn told(
         Guarded::Bucket => &[ResourceClass::Bucket, ResourceClass::Objects],
         Guarded::Key => &[ResourceClass::Key],
     };
-    let groups = table.action_groups();
+    let parts: Vec<Part> = classes.iter().map(|class| Part::new(table, *class)).collect();
+    let requesters: Vec<&Requester> = table.requesters().collect();
     let mut all = Vec::new();
     for subject in &subjects {
-        let who: HashSet<&Requester> =
-            table.requesters().filter(|requester| is_of(subject, &subjects, requester)).collect();
-        for class in classes {
+        let who = Who {
+            listed: requesters.iter().map(|requester| is_of(subject, &subjects, requester)).collect(),
+            requesters: &requesters,
+        };
+        for part in &parts {
             for (direction, between) in [(Direction::Gained, (new, old)), (Direction::Lost, (old, new))] {
-                let told = one_direction(table, &groups, between, &who, *class, direction);
+                let told = one_direction(table, between, &who, part, direction);
                 all.extend(told.into_iter().map(|change| Change { principal: subject.1.clone(), ..change }));
             }
         }
     }
     all
+}
+
+/// The requesters that one subject stands for.
+struct Who<'t> {
+    requesters: &'t [&'t Requester],
+    /// One for each requester.
+    listed: Vec<bool>,
+}
+
+impl<'t> Who<'t> {
+    fn iter(&self) -> impl Iterator<Item = &'t Requester> {
+        self.requesters.iter().zip(&self.listed).filter(|(_, listed)| **listed).map(|(who, _)| *who)
+    }
+}
+
+/// The actions and resources of a table that are of one class.
+struct Part {
+    class: ResourceClass,
+    /// Real actions that every rule treats alike: the place of one in the table, and the names of all.
+    groups: Vec<(usize, Vec<&'static str>)>,
+    /// One for each resource of the table.
+    resources: Vec<bool>,
+}
+
+impl Part {
+    fn new(table: &Table<'_>, class: ResourceClass) -> Self {
+        let real: HashMap<&str, &'static str> = real_actions()
+            .iter()
+            .filter(|action| action.classes.contains(&class))
+            .map(|action| (action.name, action.name))
+            .collect();
+        let named = |group: Vec<usize>| {
+            let mut named = group.into_iter().filter_map(|at| Some((at, *real.get(table.action(at)?)?)));
+            let (first, name) = named.next()?;
+            Some((first, std::iter::once(name).chain(named.map(|(_, name)| name)).collect()))
+        };
+        Self {
+            class,
+            groups: table.action_groups().into_iter().filter_map(named).collect(),
+            resources: table.resources().map(|resource| is_in(class, resource)).collect(),
+        }
+    }
 }
 
 fn undecided(owner: &Owner) -> Vec<Change> {
@@ -152,28 +197,18 @@ fn is_in(class: ResourceClass, resource: &str) -> bool {
 /// What these requesters may after and not before; whose it is the caller says.
 fn one_direction(
     table: &Table<'_>,
-    groups: &[Vec<&str>],
     (after, before): (&Document, &Document),
-    who: &HashSet<&Requester>,
-    class: ResourceClass,
+    who: &Who<'_>,
+    part: &Part,
     direction: Direction,
 ) -> Vec<Change> {
     /// How sure, what must hold, what was lifted.
     type Told = (Proof, Vec<String>, Vec<String>);
     let mut found: BTreeMap<Told, (Vec<&'static str>, Option<Box<Witness>>)> = BTreeMap::new();
-    for group in groups {
-        let named: Vec<&'static str> = real_actions()
-            .iter()
-            .filter(|action| action.classes.contains(&class) && group.contains(&action.name))
-            .map(|action| action.name)
-            .collect();
-        let Some(first) = named.first() else { continue };
-        let verdict = table.verdict(
-            direction,
-            |requester| who.contains(requester),
-            |action| action == *first,
-            |resource| is_in(class, resource),
-        );
+    for (first, named) in &part.groups {
+        let scope = Scope { who: Some(&who.listed), action: Some(*first), on: Some(&part.resources) };
+        let verdict = table.verdict(direction, &scope);
+        let first = table.action(*first).unwrap_or_default();
         let (key, witness) = match verdict {
             Verdict::Within => continue,
             Verdict::CannotTell { .. } => ((Proof::CannotTell, Vec::new(), Vec::new()), None),
@@ -195,13 +230,22 @@ fn one_direction(
                 Direction::Gained => (actions, Vec::new()),
                 Direction::Lost => (Vec::new(), actions),
             };
-            Change { principal: String::new(), class, gained, lost, conditions, lifted, proof, witness }
+            Change {
+                principal: String::new(),
+                class: part.class,
+                gained,
+                lost,
+                conditions,
+                lifted,
+                proof,
+                witness,
+            }
         })
         .collect()
 }
 
 /// Whether a statement may be about one of these requesters and this action.
-fn is_about(statement: &Statement, who: &HashSet<&Requester>, action: &str) -> bool {
+fn is_about(statement: &Statement, who: &Who<'_>, action: &str) -> bool {
     action_matches(&statement.action, action)
         && who.iter().any(|requester| principal_match(statement, requester) != Match::None)
 }
@@ -213,12 +257,7 @@ fn has(document: &Document, statement: &Statement) -> bool {
 }
 
 /// The Allows by which what is gained may come: the new ones; where a Deny fell away, all.
-fn ways_in(
-    (after, before): (&Document, &Document),
-    who: &HashSet<&Requester>,
-    action: &str,
-    new: bool,
-) -> Vec<usize> {
+fn ways_in((after, before): (&Document, &Document), who: &Who<'_>, action: &str, new: bool) -> Vec<usize> {
     let all = after.statements.iter().enumerate();
     all.filter(|(_, one)| {
         one.effect == Effect::Allow && is_about(one, who, action) && !(new && has(before, one))
@@ -230,7 +269,7 @@ fn ways_in(
 /// The Denies that fell away, if the one that refused the witness did.
 fn fallen(
     (after, before): (&Document, &Document),
-    who: &HashSet<&Requester>,
+    who: &Who<'_>,
     action: &str,
     denied_by: &[usize],
 ) -> Vec<usize> {
