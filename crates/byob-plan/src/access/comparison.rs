@@ -4,7 +4,7 @@
 use byob_model::kind::Policy;
 use byob_policy::{
     AccountId, Change, Document, Guarded, Owner, Proof as Shown, ResourceClass, ResourceElement, Verdict,
-    Witness, changes, compare, conditions_in_words, cut_off, is_public,
+    Witness, changes, conditions_in_words, cut_off, is_public, judge,
 };
 
 use super::{Answer, Example, Proof};
@@ -72,16 +72,16 @@ pub(super) fn compared(account: Option<&AccountId>, guarded: Guarded, pair: &Pai
     let owner = Owner { guarded, account: account.cloned() };
     let (least, was) = under_block(account, pair.old, pair.old_restricts);
     let (rest, is) = under_block(account, pair.new, pair.new_restricts);
-    let verdict = compare(&least, pair.new, &owner);
+    let (verdict, of_new) = judge(&least, pair.new, &owner);
     if pair.born && verdict == Verdict::Within {
         return Outcome { entries: Vec::new(), grows: Answer::No, doubt: None };
     }
-    let told = |new: &Document| back_in(changes(&least, new, &owner), pair.old, &least);
-    let may = told(pair.new);
+    let back = |told: Vec<Change>| back_in(told, pair.old, &least);
+    let may = back(of_new);
     // With the settings as they really are; nothing is sure where they are not known.
     let sure = match (was, is) {
         (true, true) if rest == *pair.new => may.clone(),
-        (true, true) => narrowed(told(&rest)),
+        (true, true) => narrowed(back(changes(&least, &rest, &owner))),
         _ => Vec::new(),
     };
     let mut entries = gains(&may, &sure);
