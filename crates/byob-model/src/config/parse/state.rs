@@ -21,7 +21,7 @@ pub(super) fn state(context: &mut Context<'_>, file: &mut Table<'_>) -> State {
         (Some(path), Some(s3)) => {
             let later = if path.key.start > s3.key.start { &path } else { &s3 };
             let help = "keep one; `byob state migrate` moves a record from the one to the other";
-            context.report.error(later.key.clone(), "`path` and `s3` together", "there is one record", help);
+            context.report.error(later.key, "`path` and `s3` together", "there is one record", help);
             default
         }
     }
