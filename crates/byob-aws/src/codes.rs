@@ -16,6 +16,7 @@ const ABSENT: &[&str] = &[
     "NoSuchEntityException",
     "NoSuchKey",
     "NoSuchUpload",
+    "NoSuchVersion",
     "NotFound",
     "NotFoundException",
     "ObjectLockConfigurationNotFound",
