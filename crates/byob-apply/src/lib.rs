@@ -3,6 +3,7 @@
 
 pub mod cloud;
 mod error;
+mod fence;
 mod pace;
 pub mod readback;
 pub mod record;
