@@ -27,7 +27,7 @@ pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use objects::{ObjectError, Objects, Timer};
 pub use remote::RemoteStore;
-pub use store::{Guard, Loaded, LockInfo, ProcessMark, Store, StoreError};
+pub use store::{Guard, Loaded, LockInfo, ProcessMark, Store, StoreError, since_boot};
 
 /// The version that is written into records.
 pub const BYOB_VERSION: &str = env!("CARGO_PKG_VERSION");

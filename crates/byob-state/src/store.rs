@@ -206,6 +206,19 @@ impl fmt::Display for LockInfo {
     }
 }
 
+/// Time since the machine was started, sleep included where the system counts it.
+#[must_use]
+pub fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    // macOS's monotonic clock goes on in sleep.
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
 /// Why a store did not do what it was asked. The text says what happened, [`StoreError::help`] what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -333,6 +346,11 @@ impl StoreError {
             Self::NotSaved { error: SaveError::Changed { expected, .. }, .. } => format!(
                 "something replaced the record during the run (a checkout, a sync?); put serial {expected} back from \
                  history/ and run again, so that the journal beside it can be read"
+            ),
+            Self::Locked { location, holder, .. } if location.starts_with("s3://") => format!(
+                "wait for it to end, or give more time with --lock-timeout; a run that is certainly gone holds it no \
+                 longer than 45 s, or until: byob state unlock {}",
+                holder.id
             ),
             Self::Locked { .. } => "wait for it to end, or give more time with --lock-timeout".to_owned(),
             Self::Objects { error: ObjectError::Refused { help, .. }, .. } => return help.clone(),

@@ -9,10 +9,10 @@ use byob_aws::{AwsCloud, Connection, Endpoint};
 use byob_model::config::{Configuration, EncryptionField, State};
 use byob_model::kind::KeyRef;
 use byob_sandbox::{Faults, Options, Sandbox, Seed};
-use byob_state::LocalStore;
 
 use crate::cli::Global;
 use crate::failure::Failure;
+use crate::place::{self, RecordStore};
 use crate::terminal;
 
 /// The account of a sandbox whose configuration names none.
@@ -36,7 +36,7 @@ pub(crate) struct Loaded {
 pub(crate) struct Session {
     pub loaded: Loaded,
     pub cloud: AwsCloud,
-    pub store: LocalStore,
+    pub store: RecordStore,
     pub caller: Caller,
     /// `aws`, `sandbox`, or host and port.
     pub endpoint: String,
@@ -96,13 +96,15 @@ fn folder_of(config: &Path) -> PathBuf {
     }
 }
 
-/// Where the record is.
+/// Where a record in files is.
 pub(crate) fn record_path(global: &Global, config: &Configuration) -> PathBuf {
     match &global.sandbox {
         // The sandbox keeps a record of its own, so that the real one is never touched.
         Some(dir) => dir.join("record").join("byob.state.json"),
         None => match &config.state {
             State::Path(path) => folder_of(&global.config).join(path),
+            // Nothing asks for one where the record is in S3.
+            State::S3(state) => folder_of(&global.config).join(&state.key),
         },
     }
 }
@@ -123,13 +125,7 @@ pub(crate) async fn open(global: &Global) -> Result<Session, Failure> {
     let connection = Connection {
         profile: config.aws.profile.clone().filter(|_| !sandboxed),
         region: config.aws.region.clone().or_else(first_region),
-        assume_role: config.aws.assume_role.as_ref().filter(|_| !sandboxed).map(|role| {
-            byob_aws::AssumeRole {
-                role_arn: role.role_arn.clone(),
-                external_id: role.external_id.clone(),
-                session_name: Some(role.session_name.clone()),
-            }
-        }),
+        assume_role: config.aws.assume_role.as_ref().filter(|_| !sandboxed).map(place::assume_role),
         in_process,
         ..Connection::default()
     };
@@ -152,7 +148,7 @@ pub(crate) async fn open(global: &Global) -> Result<Session, Failure> {
         Endpoint::Custom(host) => host,
     };
     let aws = endpoint == "aws";
-    let store = LocalStore::open(record_path(global, config))?;
+    let store = place::open(global, config).await?;
     Ok(Session {
         pace: if aws { Pace::AWS } else { Pace::LOCAL },
         settle: global.settle.unwrap_or(if aws { Duration::from_secs(60) } else { Duration::ZERO }),

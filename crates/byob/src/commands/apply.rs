@@ -13,7 +13,7 @@ use byob_plan::event::Event;
 use byob_plan::recovery::with_keys_seen;
 use byob_plan::{Mode, Plan};
 use byob_render::{Header, Outcome, SettledView};
-use byob_state::{Guard, Loaded, LockInfo, Store};
+use byob_state::{Loaded, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ use super::output::hand_over;
 use crate::cli::{ApplyArgs, Global};
 use crate::contact;
 use crate::failure::Failure;
+use crate::place;
 use crate::planning::{Planned, Planner, header, mode};
 use crate::progress::Progress;
 use crate::session::{self, Session};
@@ -65,13 +66,8 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
     };
     let stop = Stop::listen();
     let command = if destroy { "byob destroy" } else { "byob apply" };
-    let info = LockInfo::of_this_process(Uuid::new_v4(), command, jiff::Timestamp::now().as_second());
-    let guard = stop.or(session.store.lock(info, args.lock_timeout, &mut super::import::waiting)).await??;
-    let outcome = locked(global, args, &session, &planner, &mode, &consent, &stop).await;
-    let released = guard.release().await;
-    let code = outcome?;
-    released?;
-    Ok(code)
+    let work = locked(global, args, &session, &planner, &mode, &consent, &stop);
+    place::under_lock(&session.store, command, args.lock_timeout, Some(&stop), work).await
 }
 
 /// What byob made, the record says: without one, destroying would do nothing and look like success.

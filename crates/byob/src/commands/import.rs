@@ -11,27 +11,21 @@ use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::import::ImportError;
 use byob_plan::plan::RecordChange;
 use byob_plan::{Mode, import, wanted};
-use byob_state::{Guard, LockInfo, Store};
+use byob_state::Store;
 use uuid::Uuid;
 
 use crate::cli::{Global, ImportArgs};
 use crate::contact;
 use crate::failure::Failure;
+use crate::place;
 use crate::planning::{Planner, header, resolve};
 use crate::session::{self, Session};
 use crate::terminal;
 
 pub(crate) async fn run(global: &Global, args: &ImportArgs) -> Result<ExitCode, Failure> {
     let session = session::open(global).await?;
-    let info = LockInfo::of_this_process(Uuid::new_v4(), "byob import", jiff::Timestamp::now().as_second());
-    let guard = session.store.lock(info, args.lock_timeout, &mut waiting).await?;
-    let outcome = locked(global, args, &session).await;
-    guard.release().await?;
-    outcome
-}
-
-pub(crate) fn waiting(holder: &LockInfo) {
-    terminal::say(&format!("waiting for {holder}"));
+    let work = locked(global, args, &session);
+    place::under_lock(&session.store, "byob import", args.lock_timeout, None, work).await
 }
 
 async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result<ExitCode, Failure> {

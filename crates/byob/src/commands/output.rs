@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use byob_model::RootAddress;
 use byob_model::kind::{Attributes, KeyRef};
 use byob_model::recorded::Recorded;
-use byob_state::{LocalStore, Store};
+use byob_state::Store;
 use serde::Serialize;
 
 use crate::cli::{Global, OutputArgs, OutputFormat};
@@ -27,7 +27,7 @@ struct Output {
 
 pub(crate) async fn run(global: &Global, args: &OutputArgs) -> Result<ExitCode, Failure> {
     let loaded = session::load(global)?;
-    let store = LocalStore::open(session::record_path(global, &loaded.config))?;
+    let store = crate::place::open(global, &loaded.config).await?;
     let recorded = store.load().await?.recorded.unwrap_or_default();
     let outputs: Vec<Output> = loaded
         .config

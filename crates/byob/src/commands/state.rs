@@ -5,17 +5,17 @@ use std::process::ExitCode;
 use byob_model::RootAddress;
 use byob_model::recorded::Recorded;
 use byob_render::escape::escape;
-use byob_state::{Guard, LocalStore, LockInfo, Store};
-use uuid::Uuid;
+use byob_state::Store;
 
 use crate::cli::{Global, StateArgs, StateCommand};
 use crate::failure::Failure;
+use crate::place::{self, RecordStore};
 use crate::session;
 use crate::terminal;
 
 pub(crate) async fn run(global: &Global, args: &StateArgs) -> Result<ExitCode, Failure> {
     let loaded = session::load(global)?;
-    let store = LocalStore::open(session::record_path(global, &loaded.config))?;
+    let store = place::open(global, &loaded.config).await?;
     match &args.command {
         StateCommand::List => {
             let recorded = known(&store).await?;
@@ -35,22 +35,14 @@ pub(crate) async fn run(global: &Global, args: &StateArgs) -> Result<ExitCode, F
             terminal::print_json(resource);
         }
         StateCommand::Mv { from, to, lock_timeout } => {
-            let info = LockInfo::of_this_process(
-                Uuid::new_v4(),
-                "byob state mv",
-                jiff::Timestamp::now().as_second(),
-            );
-            let guard = store.lock(info, *lock_timeout, &mut super::import::waiting).await?;
-            let moved = rename(&store, from, to).await;
-            guard.release().await?;
-            moved?;
+            place::under_lock(&store, "byob state mv", *lock_timeout, None, rename(&store, from, to)).await?;
             terminal::say(&format!("{from} is recorded as {to} now; nothing was written to AWS"));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn known(store: &LocalStore) -> Result<Recorded, Failure> {
+async fn known(store: &RecordStore) -> Result<Recorded, Failure> {
     store.load().await?.recorded.ok_or_else(|| {
         Failure::said(
             format!("there is no record at {}", store.location()),
@@ -59,7 +51,7 @@ async fn known(store: &LocalStore) -> Result<Recorded, Failure> {
     })
 }
 
-async fn rename(store: &LocalStore, from: &RootAddress, to: &RootAddress) -> Result<(), Failure> {
+async fn rename(store: &RecordStore, from: &RootAddress, to: &RootAddress) -> Result<(), Failure> {
     let mut recorded = known(store).await?;
     if from.kind != to.kind {
         return Err(Failure::said(

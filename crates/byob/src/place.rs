@@ -1,0 +1,214 @@
+//! Where the record is: a local file or objects in S3, behind one type; and the lock around whatever writes it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use byob_aws::{AwsCloud, Connection, Endpoint, S3Objects};
+use byob_model::config::{AssumeRole, Aws, Configuration, ObjectState, State};
+use byob_model::recorded::Recorded;
+use byob_state::local::LocalGuard;
+use byob_state::remote::RemoteGuard;
+use byob_state::{Entry, Guard, Loaded, LocalStore, LockInfo, RemoteStore, Store, StoreError, Timer};
+use uuid::Uuid;
+
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::session;
+use crate::stop::Stop;
+use crate::terminal;
+
+/// A record in S3.
+pub(crate) type S3Store = RemoteStore<S3Objects, BootClock>;
+
+/// The record's place, as `[state]` says.
+#[derive(Debug)]
+pub(crate) enum RecordStore {
+    Local(LocalStore),
+    S3(S3Store),
+}
+
+/// Its lock, held.
+#[derive(Debug)]
+pub(crate) enum RecordGuard {
+    Local(LocalGuard),
+    S3(RemoteGuard<S3Objects, BootClock>),
+}
+
+/// Opens the place that the configuration names. A file is not looked at, S3 not contacted.
+pub(crate) async fn open(global: &Global, config: &Configuration) -> Result<RecordStore, Failure> {
+    match &config.state {
+        State::S3(state) if global.sandbox.is_none() => {
+            Ok(RecordStore::S3(objects(state, &config.aws).await?))
+        }
+        _ => Ok(RecordStore::Local(LocalStore::open(session::record_path(global, config))?)),
+    }
+}
+
+/// The record in S3 that a `[state] s3` names.
+pub(crate) async fn objects(state: &ObjectState, aws: &Aws) -> Result<S3Store, Failure> {
+    let cloud = byob_aws::connect(&connection(state, aws)).await?;
+    let region = state.region.clone().unwrap_or_else(|| cloud.region().to_owned());
+    let trusted = cloud.endpoint() == Endpoint::Aws;
+    let objects = S3Objects::new(cloud, state.bucket.clone(), region, state.kms_key.clone());
+    Ok(RemoteStore::new(objects, BootClock, state.key.clone(), trusted))
+}
+
+/// As whom the record is kept: as `[state] s3` says, else as `[aws]` does. One that is named here stands alone.
+fn connection(state: &ObjectState, aws: &Aws) -> Connection {
+    let own = state.profile.is_some() || state.assume_role.is_some();
+    let (profile, role) =
+        if own { (&state.profile, &state.assume_role) } else { (&aws.profile, &aws.assume_role) };
+    Connection {
+        profile: profile.clone(),
+        region: state.region.clone().or_else(|| aws.region.clone()),
+        assume_role: role.as_ref().map(assume_role),
+        ..Connection::default()
+    }
+}
+
+/// A role as the configuration writes it, for the connection.
+pub(crate) fn assume_role(role: &AssumeRole) -> byob_aws::AssumeRole {
+    byob_aws::AssumeRole {
+        role_arn: role.role_arn.clone(),
+        external_id: role.external_id.clone(),
+        session_name: Some(role.session_name.clone()),
+    }
+}
+
+impl RecordStore {
+    /// The cloud that a record in S3 is kept in.
+    pub(crate) fn cloud(&self) -> Option<&AwsCloud> {
+        match self {
+            Self::Local(_) => None,
+            Self::S3(store) => Some(store.objects().cloud()),
+        }
+    }
+}
+
+impl Store for RecordStore {
+    type Guard = RecordGuard;
+
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        match self {
+            Self::Local(store) => store.load().await,
+            Self::S3(store) => store.load().await,
+        }
+    }
+
+    async fn lock(
+        &self,
+        info: LockInfo,
+        timeout: Duration,
+        waiting: &mut dyn FnMut(&LockInfo),
+    ) -> Result<RecordGuard, StoreError> {
+        Ok(match self {
+            Self::Local(store) => RecordGuard::Local(store.lock(info, timeout, waiting).await?),
+            Self::S3(store) => RecordGuard::S3(store.lock(info, timeout, waiting).await?),
+        })
+    }
+
+    async fn save(&self, recorded: &mut Recorded) -> Result<(), StoreError> {
+        match self {
+            Self::Local(store) => store.save(recorded).await,
+            Self::S3(store) => store.save(recorded).await,
+        }
+    }
+
+    async fn journal(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        match self {
+            Self::Local(store) => store.journal(entries).await,
+            Self::S3(store) => store.journal(entries).await,
+        }
+    }
+
+    async fn may_write(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Local(store) => store.may_write().await,
+            Self::S3(store) => store.may_write().await,
+        }
+    }
+
+    fn call_limit(&self) -> Option<Duration> {
+        match self {
+            Self::Local(store) => store.call_limit(),
+            Self::S3(store) => store.call_limit(),
+        }
+    }
+
+    fn location(&self) -> String {
+        match self {
+            Self::Local(store) => store.location(),
+            Self::S3(store) => store.location(),
+        }
+    }
+}
+
+impl Guard for RecordGuard {
+    fn info(&self) -> &LockInfo {
+        match self {
+            Self::Local(guard) => guard.info(),
+            Self::S3(guard) => guard.info(),
+        }
+    }
+
+    async fn keep(&self) -> StoreError {
+        match self {
+            Self::Local(guard) => guard.keep().await,
+            Self::S3(guard) => guard.keep().await,
+        }
+    }
+
+    async fn release(self) -> Result<(), StoreError> {
+        match self {
+            Self::Local(guard) => guard.release().await,
+            Self::S3(guard) => guard.release().await,
+        }
+    }
+}
+
+/// Does some work under the lock, and keeps it held meanwhile. An interrupt gives up the wait for the lock; what to do
+/// about one later is the work's. The lock is given back whatever becomes of the work, and no interrupt cancels that.
+pub(crate) async fn under_lock<T>(
+    store: &RecordStore,
+    command: &str,
+    timeout: Duration,
+    stop: Option<&Stop>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let info = LockInfo::of_this_process(Uuid::new_v4(), command, jiff::Timestamp::now().as_second());
+    let mut waiting = |holder: &LockInfo| terminal::say(&format!("waiting for {holder}"));
+    let lock = store.lock(info, timeout, &mut waiting);
+    let guard = match stop {
+        Some(stop) => stop.or(lock).await??,
+        None => lock.await?,
+    };
+    let outcome = {
+        let (mut work, keep) = (pin!(work), pin!(guard.keep()));
+        tokio::select! {
+            outcome = &mut work => outcome,
+            // Nothing new is begun from here on; what runs ends, and says what was done.
+            lost = keep => {
+                terminal::say(&format!("warning: {lost}"));
+                work.await
+            }
+        }
+    };
+    let released = guard.release().await;
+    let value = outcome?;
+    released?;
+    Ok(value)
+}
+
+/// Time that a sleeping machine counts too: a lease runs out while its owner's lid is closed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BootClock;
+
+impl Timer for BootClock {
+    fn elapsed(&self) -> Duration {
+        byob_state::since_boot()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
