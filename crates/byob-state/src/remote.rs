@@ -238,10 +238,21 @@ impl<O: Objects, T: Timer> Place<O, T> {
         let key = self.lock_key();
         let other = LockFile::held(info, u64::MAX).text();
         for when in [When::Absent, When::Is("\"00000000000000000000000000000000\"".to_owned())] {
-            match self.objects.put(&key, &other, &when).await {
-                Err(ObjectError::NotAsExpected | ObjectError::Conflict) => {}
-                Err(error) => return Err(self.error("try conditional writes of", &key, error)),
-                Ok(_) => return Err(StoreError::Unconditional { location: self.objects.location(&key) }),
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                match self.objects.put(&key, &other, &when).await {
+                    Err(ObjectError::NotAsExpected | ObjectError::Conflict) => break,
+                    // If it had an effect after all, the lock is not what it was, which is seen below.
+                    Err(ObjectError::Lost(_)) if tries < TRIES => {
+                        self.timer.sleep(PAUSE * 2_u32.pow(tries)).await;
+                    }
+                    Err(error) => return Err(self.error("try conditional writes of", &key, error)),
+                    Ok(_) => {
+                        let location = self.objects.location(&key);
+                        return Err(StoreError::Unconditional { location });
+                    }
+                }
             }
         }
         match self.read(&key).await? {

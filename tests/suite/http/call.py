@@ -39,7 +39,12 @@ def answer(endpoint, keys, call):
     return {"ok": ok}
 
 
+def text(value):
+    """What JSON has no form for: an object's body, a time."""
+    return value.read().decode() if hasattr(value, "read") else str(value)
+
+
 for line in sys.stdin:
     request = json.loads(line)
     answers = [answer(request["endpoint"], request["keys"], call) for call in request["calls"]]
-    print(json.dumps({"answers": answers}, default=str), flush=True)
+    print(json.dumps({"answers": answers}, default=text), flush=True)

@@ -7,4 +7,6 @@ mod drift;
 mod harness;
 mod life;
 mod look;
+mod proxy;
 mod readback;
+mod remote;
