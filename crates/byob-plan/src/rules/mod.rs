@@ -21,6 +21,8 @@ mod who;
 
 pub use self::file::{Checked, PolicyFinding, Terms, check};
 
+use std::collections::BTreeMap;
+
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::desired::DesiredRoot;
 use byob_model::kind::{Attributes, KeyRef, Purpose};
@@ -37,6 +39,7 @@ impl Planner<'_> {
     /// Judges what every desired root ends as. Roots that a finding makes impossible end as nothing.
     pub(crate) fn judge(&mut self, cases: &[Case<'_>]) {
         let mut found = Vec::new();
+        let mut newly_public = BTreeMap::new();
         for case in cases {
             let address = case.address.address();
             let Some(root) = case.desired else { continue };
@@ -54,8 +57,10 @@ impl Planner<'_> {
             }
             ground.grants();
             found.append(&mut ground.found);
+            newly_public.extend(ground.newly_public.map(|which| (case.address.clone(), which)));
         }
         self.findings.append(&mut found);
+        self.newly_public = newly_public;
     }
 }
 
@@ -70,6 +75,8 @@ struct Ground<'g> {
     /// As it is; `None` where it is not there yet.
     live: Option<Aspects>,
     found: Vec<Finding>,
+    /// Which statements an older waiver of [`Rule::Public`] does not cover.
+    newly_public: Option<String>,
 }
 
 impl<'g> Ground<'g> {
@@ -88,6 +95,7 @@ impl<'g> Ground<'g> {
             end: Aspects::end(root, live.as_ref(), |attributes| planner.resolved(attributes), taken_out),
             live,
             found: Vec::new(),
+            newly_public: None,
         }
     }
 
@@ -174,7 +182,7 @@ impl<'g> Ground<'g> {
 
 impl<'a> Planner<'a> {
     /// What was read of a root; `None` where it is not there.
-    fn live_aspects(&self, case: &Case<'_>) -> Option<&'a std::collections::BTreeMap<Kind, LiveAspect>> {
+    fn live_aspects(&self, case: &Case<'_>) -> Option<&'a BTreeMap<Kind, LiveAspect>> {
         match case.address.kind {
             RootKind::Bucket => match self.live.buckets.get(&case.desired?.name)? {
                 LiveBucket::Exists(facts) => Some(&facts.aspects),
@@ -184,7 +192,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn live_key_aspects(&self, arn: &str) -> Option<&'a std::collections::BTreeMap<Kind, LiveAspect>> {
+    fn live_key_aspects(&self, arn: &str) -> Option<&'a BTreeMap<Kind, LiveAspect>> {
         match self.live.keys.get(arn)? {
             LiveKey::Exists(facts) => Some(&facts.aspects),
             LiveKey::Absent | LiveKey::Forbidden => None,
