@@ -364,7 +364,8 @@ impl Rule {
     /// Whether it makes a plan impossible: nothing that byob could do would do what is asked for.
     #[must_use]
     pub fn impossible(self) -> bool {
-        self <= Self::NoSuchTarget && self.severity() == Severity::Error
+        let first = self <= Self::NoSuchTarget || self == Self::PublicRefused;
+        first && self.severity() == Severity::Error
     }
 
     /// Whether a waiver may name it: not what makes a plan impossible, not what is said about waivers, and not what is
@@ -398,7 +399,7 @@ mod tests {
     #[test]
     fn what_makes_a_plan_impossible_cannot_be_waived() {
         let never: Vec<&str> = Rule::ALL.into_iter().filter(|r| !r.waivable()).map(Rule::id).collect();
-        let impossible = (1..=17).chain([19]).map(|n| format!("BYOB{n:03}"));
+        let impossible = (1..=17).chain([19, 22]).map(|n| format!("BYOB{n:03}"));
         let elsewhere = [Rule::WaiverPastDate, Rule::WaiverIdle, Rule::PolicyInvalid, Rule::UnknownAction];
         assert_eq!(never, impossible.chain(elsewhere.map(|r| r.id().to_owned())).collect::<Vec<_>>());
     }
