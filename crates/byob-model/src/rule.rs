@@ -130,11 +130,13 @@ pub enum Rule {
     PolicyInvalid,
     /// An action that S3 is not known to have.
     UnknownAction,
+    /// A bucket to be deleted receives the access logs of another.
+    LogsLost,
 }
 
 impl Rule {
     /// All rules, by number.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 57] = [
         Self::NotOurs,
         Self::OwnedByAnother,
         Self::RecordedElsewhere,
@@ -191,6 +193,7 @@ impl Rule {
         Self::WaiverIdle,
         Self::PolicyInvalid,
         Self::UnknownAction,
+        Self::LogsLost,
     ];
 
     /// `BYOB0nn`.
@@ -253,6 +256,7 @@ impl Rule {
             Self::WaiverIdle => "BYOB054",
             Self::PolicyInvalid => "BYOB055",
             Self::UnknownAction => "BYOB056",
+            Self::LogsLost => "BYOB057",
         }
     }
 
@@ -322,6 +326,7 @@ impl Rule {
             Self::WaiverIdle => "a waiver covers nothing",
             Self::PolicyInvalid => "AWS would refuse the policy",
             Self::UnknownAction => "an action is not known",
+            Self::LogsLost => "access logs lose their bucket",
         }
     }
 
@@ -345,7 +350,8 @@ impl Rule {
             | Self::PublicNow
             | Self::WandbBrokenNow
             | Self::WaiverPastDate
-            | Self::UnknownAction => Severity::Warning,
+            | Self::UnknownAction
+            | Self::LogsLost => Severity::Warning,
             Self::PlainHttp
             | Self::OldTls
             | Self::AnyOrigin
@@ -372,7 +378,8 @@ impl Rule {
     /// said of policy files alone.
     #[must_use]
     pub fn waivable(self) -> bool {
-        !self.impossible() && self < Self::WaiverPastDate
+        let apart = [Self::WaiverPastDate, Self::WaiverIdle, Self::PolicyInvalid, Self::UnknownAction];
+        !self.impossible() && !apart.contains(&self)
     }
 }
 

@@ -420,6 +420,7 @@ impl<'a> Planner<'a> {
         order::order(&mut self.steps);
         self.check_recreate();
         self.select_targets();
+        self.logs_lost();
         self.waive();
         self.split_phases();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));

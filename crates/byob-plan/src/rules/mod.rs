@@ -20,6 +20,7 @@ mod wandb_needs;
 mod who;
 
 pub use self::file::{Checked, PolicyFinding, Terms, check};
+pub(crate) use self::who::joined;
 
 use std::collections::BTreeMap;
 

@@ -74,7 +74,7 @@ pub(super) fn allows(document: &Document) -> impl Iterator<Item = (usize, &State
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn joined<T: AsRef<str>>(all: &[T]) -> String {
+pub(crate) fn joined<T: AsRef<str>>(all: &[T]) -> String {
     match all {
         [] => String::new(),
         [one] => one.as_ref().to_owned(),
