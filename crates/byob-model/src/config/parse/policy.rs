@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use byob_policy::arn::{Arn, Partition};
 use byob_policy::operator::UnknownOperator;
-use byob_policy::{Document, PrincipalElement, Problem, Statement};
+use byob_policy::{Document, PrincipalElement, Problem, ResourceElement, Statement, Version};
 use serde_json::json;
 
 use super::Context;
@@ -113,12 +113,36 @@ fn file<'t>(
         }
     };
     match Document::parse(&text) {
-        Ok(document) => Some((path, document)),
+        Ok(document) => {
+            written_variables(&document, path, field, report);
+            Some((path, document))
+        }
         Err(error) => {
             let message = format!("{path}:{}:{}: {}", error.line, error.column, error.message());
             field.error(report, message, "this file is not a policy", error.help());
             None
         }
+    }
+}
+
+/// byob puts policies of 2012-10-17, in which `${` begins a variable. In 2008-10-17, and in a file without a `Version`, it
+/// is text: which of the two is meant has to be said.
+///
+/// Source: IAM user guide, "IAM policy elements: Version", "Policy variables".
+fn written_variables(document: &Document, path: &str, field: &Field<'_>, report: &mut Report) {
+    if document.version == Version::V2012 {
+        return;
+    }
+    for (index, statement) in document.statements.iter().enumerate() {
+        let resources = statement.resource.iter().flat_map(ResourceElement::resources);
+        let values = statement.condition.values().flat_map(|keys| keys.values()).flatten();
+        let Some(value) = resources.chain(values).find(|value| value.contains("${")) else { continue };
+        let message = format!(
+            "statement {} of `{path}`: `${{` in `{value}` is plain text in version 2008-10-17, and byob puts 2012-10-17",
+            index + 1
+        );
+        let help = "write \"Version\": \"2012-10-17\" into the file; where `${` is to be text, write `${$}{`";
+        field.error(report, message, "a variable, or text?", help);
     }
 }
 
