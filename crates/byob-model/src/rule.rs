@@ -132,11 +132,13 @@ pub enum Rule {
     UnknownAction,
     /// A bucket to be deleted receives the access logs of another.
     LogsLost,
+    /// Somebody whose access both ends give is without it between the two phases.
+    Interrupted,
 }
 
 impl Rule {
     /// All rules, by number.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 58] = [
         Self::NotOurs,
         Self::OwnedByAnother,
         Self::RecordedElsewhere,
@@ -194,6 +196,7 @@ impl Rule {
         Self::PolicyInvalid,
         Self::UnknownAction,
         Self::LogsLost,
+        Self::Interrupted,
     ];
 
     /// `BYOB0nn`.
@@ -257,6 +260,7 @@ impl Rule {
             Self::PolicyInvalid => "BYOB055",
             Self::UnknownAction => "BYOB056",
             Self::LogsLost => "BYOB057",
+            Self::Interrupted => "BYOB058",
         }
     }
 
@@ -327,6 +331,7 @@ impl Rule {
             Self::PolicyInvalid => "AWS would refuse the policy",
             Self::UnknownAction => "an action is not known",
             Self::LogsLost => "access logs lose their bucket",
+            Self::Interrupted => "access is interrupted for a moment",
         }
     }
 
@@ -351,7 +356,8 @@ impl Rule {
             | Self::WandbBrokenNow
             | Self::WaiverPastDate
             | Self::UnknownAction
-            | Self::LogsLost => Severity::Warning,
+            | Self::LogsLost
+            | Self::Interrupted => Severity::Warning,
             Self::PlainHttp
             | Self::OldTls
             | Self::AnyOrigin

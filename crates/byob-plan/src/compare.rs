@@ -421,8 +421,8 @@ impl<'a> Planner<'a> {
         self.check_recreate();
         self.select_targets();
         self.logs_lost();
-        self.waive();
         self.split_phases();
+        self.waive();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
         self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));
