@@ -134,11 +134,13 @@ pub enum Rule {
     LogsLost,
     /// Somebody whose access both ends give is without it between the two phases.
     Interrupted,
+    /// A waiver holds for more than a year.
+    WaiverLong,
 }
 
 impl Rule {
     /// All rules, by number.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::NotOurs,
         Self::OwnedByAnother,
         Self::RecordedElsewhere,
@@ -197,6 +199,7 @@ impl Rule {
         Self::UnknownAction,
         Self::LogsLost,
         Self::Interrupted,
+        Self::WaiverLong,
     ];
 
     /// `BYOB0nn`.
@@ -261,6 +264,7 @@ impl Rule {
             Self::UnknownAction => "BYOB056",
             Self::LogsLost => "BYOB057",
             Self::Interrupted => "BYOB058",
+            Self::WaiverLong => "BYOB059",
         }
     }
 
@@ -332,6 +336,7 @@ impl Rule {
             Self::UnknownAction => "an action is not known",
             Self::LogsLost => "access logs lose their bucket",
             Self::Interrupted => "access is interrupted for a moment",
+            Self::WaiverLong => "a waiver holds for long",
         }
     }
 
@@ -357,7 +362,8 @@ impl Rule {
             | Self::WaiverPastDate
             | Self::UnknownAction
             | Self::LogsLost
-            | Self::Interrupted => Severity::Warning,
+            | Self::Interrupted
+            | Self::WaiverLong => Severity::Warning,
             Self::PlainHttp
             | Self::OldTls
             | Self::AnyOrigin
@@ -384,7 +390,13 @@ impl Rule {
     /// said of policy files alone.
     #[must_use]
     pub fn waivable(self) -> bool {
-        let apart = [Self::WaiverPastDate, Self::WaiverIdle, Self::PolicyInvalid, Self::UnknownAction];
+        let apart = [
+            Self::WaiverPastDate,
+            Self::WaiverIdle,
+            Self::PolicyInvalid,
+            Self::UnknownAction,
+            Self::WaiverLong,
+        ];
         !self.impossible() && !apart.contains(&self)
     }
 }
@@ -413,7 +425,13 @@ mod tests {
     fn what_makes_a_plan_impossible_cannot_be_waived() {
         let never: Vec<&str> = Rule::ALL.into_iter().filter(|r| !r.waivable()).map(Rule::id).collect();
         let impossible = (1..=17).chain([19, 22]).map(|n| format!("BYOB{n:03}"));
-        let elsewhere = [Rule::WaiverPastDate, Rule::WaiverIdle, Rule::PolicyInvalid, Rule::UnknownAction];
+        let elsewhere = [
+            Rule::WaiverPastDate,
+            Rule::WaiverIdle,
+            Rule::PolicyInvalid,
+            Rule::UnknownAction,
+            Rule::WaiverLong,
+        ];
         assert_eq!(never, impossible.chain(elsewhere.map(|r| r.id().to_owned())).collect::<Vec<_>>());
     }
 }

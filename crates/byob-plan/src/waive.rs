@@ -14,6 +14,9 @@ use crate::finding::{Finding, Rule, Waived};
 /// Days for which a waiver past its date still holds.
 const GRACE: u32 = 30;
 
+/// Days for which a waiver may hold without a word: a year.
+const LONG: u32 = 366;
+
 impl Planner<'_> {
     /// Marks what is waived, and says which waivers are past their date or cover nothing.
     pub(crate) fn waive(&mut self) {
@@ -57,6 +60,8 @@ impl Planner<'_> {
             }
             if today > waiver.until {
                 self.findings.push(past_date(waiver, holds));
+            } else if waiver.until > today.plus_days(LONG) {
+                self.findings.push(long(waiver));
             }
         }
     }
@@ -78,6 +83,19 @@ fn idle(waiver: &Waiver) -> Finding {
         waiver.address.clone(),
         format!("the waiver of {} covers nothing: there is no such finding", waiver.rule.id()),
         "take it out of byob.toml, so that it does not hide what comes later",
+    )
+}
+
+fn long(waiver: &Waiver) -> Finding {
+    Finding::new(
+        Rule::WaiverLong,
+        waiver.address.clone(),
+        format!(
+            "the waiver of {} holds until {}, for more than a year: nobody has to look at it before",
+            waiver.rule.id(),
+            waiver.until
+        ),
+        "write an `until` within a year, and look at it again then",
     )
 }
 

@@ -64,6 +64,34 @@ fn past_its_date_it_warns_for_thirty_days_before_it_blocks_again() {
 }
 
 #[test]
+fn one_that_holds_for_more_than_a_year_is_told() {
+    // A year, with a leap day in it or not, is not long.
+    for (until, told) in
+        [("2026-12-31", false), ("2027-11-21", false), ("2027-11-22", true), ("9999-12-31", true)]
+    {
+        let scene = on(&waived(until), "2026-11-20");
+        let plan = scene.plan();
+        assert_eq!(found(&plan, Rule::WaiverLong), told.then_some(Severity::Warning), "{until}");
+        assert!(!plan.blocked());
+        if told {
+            let finding = plan.findings.iter().find(|f| f.rule == Rule::WaiverLong).unwrap();
+            assert_eq!(finding.address.to_string(), "bucket.a.cors");
+            assert!(
+                finding.message.contains(until) && finding.message.contains("BYOB025"),
+                "{}",
+                finding.message
+            );
+        }
+    }
+    // It is told until the day is near, applied or not.
+    let mut scene = on(&waived("2028-06-30"), "2026-11-20");
+    scene.apply();
+    assert_eq!(found(&scene.plan(), Rule::WaiverLong), Some(Severity::Warning));
+    scene.today = "2027-07-01".parse().unwrap();
+    assert_eq!(found(&scene.plan(), Rule::WaiverLong), None);
+}
+
+#[test]
 fn it_covers_one_rule_at_one_address() {
     let two = format!("{BUCKET}[bucket.b]\nname = \"acme-b\"\ncors_origins = []\n");
     let tables = format!("{two}{}", waiver(Rule::WandbLacksCors, "bucket.a.cors", "2027-12-31"));
