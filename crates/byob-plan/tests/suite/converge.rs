@@ -477,7 +477,8 @@ proptest! {
             let stands = standing(&left, &plan.digest, died.recorded.approval.as_ref());
             let goes_on = matches!(stands, Standing::Approved | Standing::Resumed);
             // What the rules block was never approved.
-            prop_assert!(goes_on || plan.blocked(), "{:?} of {:?}", stands, steps(&plan));
+            let blocking: Vec<_> = left.findings.iter().filter(|f| f.blocks()).collect();
+            prop_assert!(goes_on || plan.blocked(), "{stands:?} of {:?}\n{blocking:#?}", steps(&plan));
             died.apply();
             died.assert_settled();
         }
