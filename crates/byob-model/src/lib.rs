@@ -13,6 +13,7 @@ pub mod kind;
 pub mod live;
 pub mod name;
 pub mod recorded;
+pub mod refused;
 pub mod rule;
 
 pub use address::{Address, Kind, RootAddress, RootKind};

@@ -130,11 +130,17 @@ pub enum Rule {
     PolicyInvalid,
     /// An action that S3 is not known to have.
     UnknownAction,
+    /// A bucket to be deleted receives the access logs of another.
+    LogsLost,
+    /// Somebody whose access both ends give is without it between the two phases.
+    Interrupted,
+    /// A waiver holds for more than a year.
+    WaiverLong,
 }
 
 impl Rule {
     /// All rules, by number.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 59] = [
         Self::NotOurs,
         Self::OwnedByAnother,
         Self::RecordedElsewhere,
@@ -191,6 +197,9 @@ impl Rule {
         Self::WaiverIdle,
         Self::PolicyInvalid,
         Self::UnknownAction,
+        Self::LogsLost,
+        Self::Interrupted,
+        Self::WaiverLong,
     ];
 
     /// `BYOB0nn`.
@@ -253,6 +262,9 @@ impl Rule {
             Self::WaiverIdle => "BYOB054",
             Self::PolicyInvalid => "BYOB055",
             Self::UnknownAction => "BYOB056",
+            Self::LogsLost => "BYOB057",
+            Self::Interrupted => "BYOB058",
+            Self::WaiverLong => "BYOB059",
         }
     }
 
@@ -322,6 +334,9 @@ impl Rule {
             Self::WaiverIdle => "a waiver covers nothing",
             Self::PolicyInvalid => "AWS would refuse the policy",
             Self::UnknownAction => "an action is not known",
+            Self::LogsLost => "access logs lose their bucket",
+            Self::Interrupted => "access is interrupted for a moment",
+            Self::WaiverLong => "a waiver holds for long",
         }
     }
 
@@ -345,7 +360,10 @@ impl Rule {
             | Self::PublicNow
             | Self::WandbBrokenNow
             | Self::WaiverPastDate
-            | Self::UnknownAction => Severity::Warning,
+            | Self::UnknownAction
+            | Self::LogsLost
+            | Self::Interrupted
+            | Self::WaiverLong => Severity::Warning,
             Self::PlainHttp
             | Self::OldTls
             | Self::AnyOrigin
@@ -364,14 +382,22 @@ impl Rule {
     /// Whether it makes a plan impossible: nothing that byob could do would do what is asked for.
     #[must_use]
     pub fn impossible(self) -> bool {
-        self <= Self::NoSuchTarget && self.severity() == Severity::Error
+        let first = self <= Self::NoSuchTarget || self == Self::PublicRefused;
+        first && self.severity() == Severity::Error
     }
 
     /// Whether a waiver may name it: not what makes a plan impossible, not what is said about waivers, and not what is
     /// said of policy files alone.
     #[must_use]
     pub fn waivable(self) -> bool {
-        !self.impossible() && self < Self::WaiverPastDate
+        let apart = [
+            Self::WaiverPastDate,
+            Self::WaiverIdle,
+            Self::PolicyInvalid,
+            Self::UnknownAction,
+            Self::WaiverLong,
+        ];
+        !self.impossible() && !apart.contains(&self)
     }
 }
 
@@ -398,8 +424,14 @@ mod tests {
     #[test]
     fn what_makes_a_plan_impossible_cannot_be_waived() {
         let never: Vec<&str> = Rule::ALL.into_iter().filter(|r| !r.waivable()).map(Rule::id).collect();
-        let impossible = (1..=17).chain([19]).map(|n| format!("BYOB{n:03}"));
-        let elsewhere = [Rule::WaiverPastDate, Rule::WaiverIdle, Rule::PolicyInvalid, Rule::UnknownAction];
+        let impossible = (1..=17).chain([19, 22]).map(|n| format!("BYOB{n:03}"));
+        let elsewhere = [
+            Rule::WaiverPastDate,
+            Rule::WaiverIdle,
+            Rule::PolicyInvalid,
+            Rule::UnknownAction,
+            Rule::WaiverLong,
+        ];
         assert_eq!(never, impossible.chain(elsewhere.map(|r| r.id().to_owned())).collect::<Vec<_>>());
     }
 }

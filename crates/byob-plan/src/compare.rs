@@ -108,6 +108,8 @@ pub(crate) struct Planner<'a> {
     pub unsettled: BTreeSet<Address>,
     /// Desired addresses compared.
     pub desired_addresses: BTreeSet<Address>,
+    /// Buckets that end public by statements that were not when the plan was last applied: these statements.
+    pub newly_public: BTreeMap<RootAddress, String>,
 }
 
 impl<'a> Planner<'a> {
@@ -126,6 +128,7 @@ impl<'a> Planner<'a> {
             record: Vec::new(),
             unsettled: BTreeSet::new(),
             desired_addresses: BTreeSet::new(),
+            newly_public: BTreeMap::new(),
         }
     }
 
@@ -417,8 +420,9 @@ impl<'a> Planner<'a> {
         order::order(&mut self.steps);
         self.check_recreate();
         self.select_targets();
-        self.waive();
+        self.logs_lost();
         self.split_phases();
+        self.waive();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
         self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));

@@ -3,6 +3,8 @@
 //! its new form. Between them nobody holds access that neither end gives, however the two documents play together, and
 //! access that both give goes on. A single document is put in one write, which has no state in between.
 
+mod own;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +14,18 @@ use byob_model::kind::{Attributes, Encryption, KeyRef, Ownership, Policy, Public
 use byob_model::live::{LiveAspect, LiveBucket};
 use byob_model::recorded::RecordedResource;
 use byob_policy::{
-    AccountId, Arn, BUCKET_POLICY_LIMIT, Circumstances, Document, Effect, Guarded, Identity,
-    KEY_POLICY_LIMIT, Owner, Partition, PrincipalElement, Principals, Publicity, Request, Requester, Verdict,
-    compare, cut_off, evaluate, is_public, meet, principal_in_words,
+    AccountId, BUCKET_POLICY_LIMIT, Document, Effect, Guarded, KEY_POLICY_LIMIT, Owner, Partition, Publicity,
+    Verdict, compare, cut_off, is_public, meet, principal_in_words,
 };
 
 use serde_json::Value;
 
 use crate::compare::Planner;
 use crate::diff::leaves;
+use crate::finding::{Finding, Rule};
 use crate::order;
 use crate::plan::{Action, Change, RecordChange, Step};
+use own::{keep_own, manages};
 
 /// What a step does to access and protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,6 +312,7 @@ impl Planner<'_> {
                 Form::New => step.phase = 1,
                 Form::Middle(middle, interrupted) => {
                     let earlier = earlier(step, middle, &interrupted);
+                    self.findings.extend(interruption(&step.address, &interrupted));
                     let id = std::mem::replace(&mut step.id, format!("{}#2", step.address));
                     step.action = Action::between(earlier.after.as_ref(), step.after.as_ref());
                     step.changes = changes(earlier.after.as_ref(), step.after.as_ref());
@@ -444,6 +448,20 @@ impl Planner<'_> {
     }
 }
 
+/// What reviewers are told of those whom the first phase's form leaves out.
+fn interruption(address: &Address, interrupted: &BTreeSet<String>) -> Option<Finding> {
+    let who: Vec<&str> = interrupted.iter().map(String::as_str).collect();
+    let root = address.root();
+    (!who.is_empty()).then(|| {
+        Finding::new(
+            Rule::Interrupted,
+            address.clone(),
+            format!("without access between the two phases of the apply: {}", who.join("; ")),
+            format!("to avoid it, apply the change of this policy by itself, and the other changes of {root} before or after"),
+        )
+    })
+}
+
 /// The first phase's step of a document that takes two.
 fn earlier(step: &Step, middle: Attributes, interrupted: &BTreeSet<String>) -> Step {
     let middle = Some(middle).filter(|attributes| !attributes.is_empty());
@@ -544,41 +562,4 @@ fn encryption_turn(old: &Encryption, new: &Encryption) -> Turn {
     let opens = old.sse_c == Some(SseC::Blocked) && new.sse_c == Some(SseC::Allowed);
     let moves = (&old.algorithm, &old.kms_key) != (&new.algorithm, &new.kms_key);
     if opens || moves { Turn::Loosens } else { Turn::Neither }
-}
-
-/// Leaves the Allows of the owner's own account and of AWS's services. Whether an Allow for anyone, the owner's account
-/// with them, went.
-fn keep_own(document: &mut Document, own: &AccountId) -> bool {
-    let mut anyone = false;
-    document.statements.retain_mut(|statement| {
-        if statement.effect == Effect::Deny {
-            return true;
-        }
-        let Some(PrincipalElement::Is(Principals(all))) = &mut statement.principal else {
-            anyone = true;
-            return false;
-        };
-        for (kind, values) in all.iter_mut() {
-            anyone |= values.iter().any(|value| value == "*");
-            values.retain(|value| match kind.as_str() {
-                "Service" => value != "*",
-                "AWS" => {
-                    value == own.as_str()
-                        || value.parse::<Arn>().is_ok_and(|arn| arn.account_id().as_ref() == Some(own))
-                }
-                _ => false,
-            });
-        }
-        all.retain(|_, values| !values.is_empty());
-        !all.is_empty()
-    });
-    anyone
-}
-
-/// Whether the owner's account can still change a key's policy: KMS refuses one that locks everybody out.
-fn manages(document: &Document, own: Option<&AccountId>, partition: Partition) -> bool {
-    let Some(own) = own else { return false };
-    let root = Request::new(Requester::Root(own.root_arn(partition)), "kms:PutKeyPolicy", "*", []);
-    let circumstances = Circumstances::new(Guarded::Key, Some(own.clone()), Identity::Everything);
-    evaluate(document, &root, &circumstances).is_allowed()
 }

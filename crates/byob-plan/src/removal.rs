@@ -1,9 +1,9 @@
 //! What goes: buckets that no table describes any more, and the record of roots that are forgotten or deleted. Nothing that
 //! holds data is deleted by the way, and a dying bucket is not stripped first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use byob_model::address::Kind;
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{Attributes, BYOB_LINEAGE, Cors, Policy, Purpose, is_our_sid};
 use byob_model::live::{BucketFacts, LiveAspect, LiveBucket};
@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use crate::compare::{Case, Planner};
 use crate::diff::leaves;
-use crate::finding::Rule;
+use crate::finding::{Finding, Rule};
 use crate::import::foreign_lineage;
 use crate::plan::{Action, RecordChange, Step};
+use crate::rules::joined;
 
 impl Planner<'_> {
     pub(crate) fn orphaned_bucket(
@@ -127,6 +128,74 @@ impl Planner<'_> {
             ..leaving(case, recorded)
         };
         self.steps.push(step);
+    }
+
+    /// Buckets that go while others' access logs go on going there. Judged once it is known which steps are left.
+    pub(crate) fn logs_lost(&mut self) {
+        let deleted: BTreeMap<&str, &Address> = self
+            .steps
+            .iter()
+            .flat_map(|step| step.calls.iter().map(|call| (&step.address, call)))
+            .filter_map(|(address, call)| match (call.operation, &call.target) {
+                (Operation::DeleteBucket, Target::Bucket { name, .. }) => Some((name.as_str(), address)),
+                _ => None,
+            })
+            .collect();
+        let mut lost: BTreeMap<(&str, &Address), Vec<String>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for (root, name) in self.buckets() {
+            let target = self.log_target(&root, name);
+            let gone = target.as_ref().and_then(|target| deleted.get_key_value(target.as_str()));
+            if let Some((target, address)) = gone.filter(|_| seen.insert(name) && !deleted.contains_key(name))
+            {
+                lost.entry((target, address)).or_default().push(root.to_string());
+            }
+        }
+        let found: Vec<Finding> = lost
+            .into_iter()
+            .map(|((target, address), from)| {
+                let from = joined(&from);
+                Finding::new(
+                    Rule::LogsLost,
+                    address.clone(),
+                    format!("`{target}` receives the access logs of {from}: once it is gone they are lost"),
+                    format!(
+                        "have the `logging` of {from} name another bucket first, or take it out; to keep this one: \
+                         forget = [\"{}\"]",
+                        address.root()
+                    ),
+                )
+            })
+            .collect();
+        self.findings.extend(found);
+    }
+
+    /// All buckets with their names: the desired ones, then the recorded ones.
+    fn buckets(&self) -> impl Iterator<Item = (RootAddress, &str)> {
+        let desired = self.desired.roots.iter().map(|(root, one)| (root.clone(), one.name.as_str()));
+        let recorded = self.recorded.roots().map(|(root, one)| (root, one.identity.as_str()));
+        desired.chain(recorded).filter(|(root, _)| root.kind == RootKind::Bucket)
+    }
+
+    /// Where a bucket's access logs go once the steps are done: where a step puts them, else where they go now.
+    fn log_target(&self, root: &RootAddress, name: &str) -> Option<String> {
+        let address = root.aspect(Kind::Logging);
+        let step = self.steps.iter().rfind(|step| step.address == address && !step.calls.is_empty());
+        let recorded = self.recorded.resources.get(&address).and_then(|one| one.typed().ok());
+        let live = match self.live.buckets.get(name) {
+            Some(LiveBucket::Exists(facts)) => facts.aspects.get(&Kind::Logging),
+            _ => None,
+        };
+        let logging = match (step, live) {
+            (Some(step), _) => step.after.clone(),
+            (None, Some(LiveAspect::Present(logging))) => Some(logging.clone()),
+            (None, Some(LiveAspect::Absent | LiveAspect::Unsupported { .. })) => None,
+            (None, Some(LiveAspect::Refused) | None) => recorded,
+        };
+        match logging? {
+            Attributes::Logging(logging) => logging.target_bucket,
+            _ => None,
+        }
     }
 
     /// Deletion under protection is refused.

@@ -5,13 +5,17 @@ use std::collections::BTreeSet;
 
 use byob_model::address::RootAddress;
 use byob_model::config::Waiver;
-use byob_model::kind::Attributes;
+use byob_model::kind::{Accepted, Attributes};
+use byob_model::recorded::Recorded;
 
 use crate::compare::Planner;
 use crate::finding::{Finding, Rule, Waived};
 
 /// Days for which a waiver past its date still holds.
 const GRACE: u32 = 30;
+
+/// Days for which a waiver may hold without a word: a year.
+const LONG: u32 = 366;
 
 impl Planner<'_> {
     /// Marks what is waived, and says which waivers are past their date or cover nothing.
@@ -39,26 +43,38 @@ impl Planner<'_> {
                 }
                 continue;
             };
+            let applied = accepted(self.recorded, waiver);
             // Grace is for a waiver that ran out, not for one that begins past its date.
-            let known = self.recorded.root(&root).and_then(|r| r.typed().ok()).is_some_and(|attributes| {
-                let waivers = match &attributes {
-                    Attributes::Bucket(bucket) => &bucket.waivers,
-                    Attributes::Key(key) => &key.waivers,
-                    _ => return false,
-                };
-                let place = format!("{} {}", waiver.address, waiver.rule.id());
-                waivers.get(&place).is_some_and(|accepted| accepted.until == waiver.until)
-            });
+            let known = applied.as_ref().is_some_and(|one| one.until == waiver.until);
             let holds = today <= waiver.until || (known && today <= waiver.until.plus_days(GRACE));
-            if holds && finding.rule.waivable() {
+            // What somebody looked at then is covered, not what came since.
+            let unchanged = known && applied.is_some_and(|one| one.reason == waiver.reason);
+            let since = self.newly_public.get(&root).filter(|_| unchanged && waiver.rule == Rule::Public);
+            if let Some(which) = since {
+                finding.message +=
+                    &format!("; the waiver does not cover {which}, which it was not written for");
+                finding.help += "; or look at the waiver again, and write another `reason` or `until`";
+            } else if holds && finding.rule.waivable() {
                 finding.waived =
                     Some(Waived { reason: waiver.reason.clone(), until: waiver.until.to_string() });
             }
             if today > waiver.until {
                 self.findings.push(past_date(waiver, holds));
+            } else if waiver.until > today.plus_days(LONG) {
+                self.findings.push(long(waiver));
             }
         }
     }
+}
+
+/// The waiver of the same, as it was last applied.
+fn accepted(recorded: &Recorded, waiver: &Waiver) -> Option<Accepted> {
+    let mut waivers = match recorded.root(&waiver.address.root())?.typed().ok()? {
+        Attributes::Bucket(bucket) => bucket.waivers,
+        Attributes::Key(key) => key.waivers,
+        _ => return None,
+    };
+    waivers.remove(&format!("{} {}", waiver.address, waiver.rule.id()))
 }
 
 fn idle(waiver: &Waiver) -> Finding {
@@ -67,6 +83,19 @@ fn idle(waiver: &Waiver) -> Finding {
         waiver.address.clone(),
         format!("the waiver of {} covers nothing: there is no such finding", waiver.rule.id()),
         "take it out of byob.toml, so that it does not hide what comes later",
+    )
+}
+
+fn long(waiver: &Waiver) -> Finding {
+    Finding::new(
+        Rule::WaiverLong,
+        waiver.address.clone(),
+        format!(
+            "the waiver of {} holds until {}, for more than a year: nobody has to look at it before",
+            waiver.rule.id(),
+            waiver.until
+        ),
+        "write an `until` within a year, and look at it again then",
     )
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::arn::Arn;
 use crate::condition::{has_variable, holds, is_odd_arn, language, widest};
 use crate::dimension::Condition;
 use crate::document::{Effect, PrincipalElement, ResourceElement, Statement, Version};
@@ -62,7 +63,17 @@ pub(crate) fn principal_part(statement: &Statement, requester: &Requester, way: 
             best = best.max(found);
             let anyone = value == "*" || kind == "*";
             account_listed |= found != Match::None && (anyone || account_of_root(value).is_some());
-            let hidden = matches!(kind.as_str(), "CanonicalUser" | "Federated") && requester.arn().is_some();
+            // A role's sessions come in by providers of the role's own account alone (IAM user guide, "Identity providers
+            // and federation"); a provider without an ARN is everybody's.
+            let of_its_account = || {
+                let provider = value.parse::<Arn>().ok().filter(|arn| arn.service == "iam");
+                provider.is_none_or(|provider| requester.account() == provider.account_id())
+            };
+            let hidden = match kind.as_str() {
+                "CanonicalUser" => requester.arn().is_some(),
+                "Federated" => requester.arn().is_some() && of_its_account(),
+                _ => false,
+            };
             // AWS refuses wildcards in the ARNs of principals; what another store makes of them is not known.
             let refused = kind != "Service"
                 && !anyone

@@ -127,10 +127,12 @@ impl Part {
             .filter(|action| action.classes.contains(&class))
             .map(|action| (action.name, action.name))
             .collect();
+        // A real action may stand in the table once more, as what a pattern was found to match.
         let named = |group: Vec<usize>| {
-            let mut named = group.into_iter().filter_map(|at| Some((at, *real.get(table.action(at)?)?)));
-            let (first, name) = named.next()?;
-            Some((first, std::iter::once(name).chain(named.map(|(_, name)| name)).collect()))
+            let places = group.into_iter().filter_map(|at| Some((*real.get(table.action(at)?)?, at)));
+            let named: BTreeMap<&'static str, usize> = places.collect();
+            let first = *named.values().next()?;
+            Some((first, named.into_keys().collect()))
         };
         Self {
             class,

@@ -120,3 +120,20 @@ fn conditions_and_principals_have_words() {
     }
     assert!(is_unique_id("AROAIOSFODNN7EXAMPLE") && !is_unique_id("AROA"));
 }
+
+#[test]
+fn a_provider_of_an_account_lets_that_accounts_sessions_in_at_most() {
+    let told = |provider: &str| {
+        let allow = json!({"Effect": "Allow", "Principal": {"Federated": provider}, "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::b/*"});
+        let told = changes(&policy(&json!([])), &policy(&json!([allow])), &owner());
+        told.into_iter().map(|change| (change.principal, change.proof)).collect::<BTreeSet<_>>()
+    };
+    let own = "arn:aws:iam::123456789012:saml-provider/okta";
+    let of = |principal: &str, proof| (principal.to_owned(), proof);
+    let account = "arn:aws:iam::123456789012:root";
+    assert_eq!(told(own), BTreeSet::from([of(own, Proof::Witness), of(account, Proof::CannotTell)]));
+    let web = "cognito-identity.amazonaws.com";
+    let anybody = [of(web, Proof::Witness), of(account, Proof::CannotTell), of("*", Proof::CannotTell)];
+    assert_eq!(told(web), BTreeSet::from(anybody));
+}

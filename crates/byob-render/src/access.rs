@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::Kind;
+use byob_plan::Rule;
 use byob_plan::access::{Access, Answer, Proof};
 use byob_plan::plan::Plan;
 use byob_policy::{AccountId, Level, ResourceClass, principal_in_words, real_actions};
 
 use crate::layout::{Line, Page, Paint};
+use crate::plan::tell;
 use crate::value::word;
 
 /// More of a level's actions, or of resources, than this are counted.
@@ -87,6 +89,9 @@ pub(crate) fn access(page: &mut Page, plan: &Plan) {
             };
             block(page, verb, plan.access.iter().filter(of), (principal, own.as_ref()));
         }
+    }
+    for finding in plan.findings.iter().filter(|f| f.rule == Rule::Interrupted) {
+        tell(page, finding, 2);
     }
     end(page, plan);
 }

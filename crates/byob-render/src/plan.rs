@@ -55,7 +55,9 @@ pub fn counts(plan: &Plan) -> String {
         Answer::CannotTell => "; access may grow",
         Answer::Yes => "; access grows",
     };
-    format!("{}{grows}", parts.join(", "))
+    let interrupts = plan.findings.iter().any(|f| f.rule == Rule::Interrupted);
+    let interrupts = if interrupts { "; access is interrupted for a moment" } else { "" };
+    format!("{}{grows}{interrupts}", parts.join(", "))
 }
 
 /// What the flags make of it.
@@ -129,22 +131,29 @@ pub(crate) fn severity(severity: Severity) -> (&'static str, Paint) {
 }
 
 fn findings(page: &mut Page, plan: &Plan, style: &Style) {
-    let mut shown: Vec<&Finding> =
-        plan.findings.iter().filter(|f| style.notes || f.severity != Severity::Note).collect();
+    // Who is interrupted is told under access.
+    let told = |f: &&Finding| (style.notes || f.severity != Severity::Note) && f.rule != Rule::Interrupted;
+    let mut shown: Vec<&Finding> = plan.findings.iter().filter(told).collect();
     shown.sort_by_key(|f| f.severity);
     if !shown.is_empty() {
         page.gap();
     }
     for finding in shown {
-        let (severity, paint) = severity(finding.severity);
-        let (rule, address) = (finding.rule.id(), &finding.address);
-        page.text(paint, format!("{severity} {rule} {address}: {}", finding.message));
-        if let Some(waived) = &finding.waived {
-            page.indented(2, format!("waived until {}: {}", waived.until, waived.reason));
-        }
-        if !finding.help.is_empty() {
-            page.indented(2, format!("help: {}", finding.help));
-        }
+        tell(page, finding, 0);
+    }
+}
+
+/// One finding, with what is to be done.
+pub(crate) fn tell(page: &mut Page, finding: &Finding, indent: usize) {
+    let (severity, paint) = severity(finding.severity);
+    let (rule, address) = (finding.rule.id(), &finding.address);
+    let text = format!("{severity} {rule} {address}: {}", finding.message);
+    page.push(Line::Text { indent, hang: indent + 2, paint, text });
+    if let Some(waived) = &finding.waived {
+        page.indented(indent + 2, format!("waived until {}: {}", waived.until, waived.reason));
+    }
+    if !finding.help.is_empty() {
+        page.indented(indent + 2, format!("help: {}", finding.help));
     }
 }
 

@@ -86,6 +86,10 @@ fn read_below(folder: &Path, name: &str) -> Result<String, String> {
     if !path.starts_with(&root) {
         return Err("lies outside the folder of the configuration".to_owned());
     }
+    // A pipe or a device may never end.
+    if !path.metadata().map_err(|e| e.to_string())?.is_file() {
+        return Err("not a regular file".to_owned());
+    }
     std::fs::read_to_string(&path).map_err(|e| e.to_string())
 }
 

@@ -1,10 +1,13 @@
 //! Two documents beside their public access blocks, compared: a pure function from both to what is gained and lost. Where
-//! a block plays a part, the old side counts with the least that it may give, and the new one with the most.
+//! a block plays a part, the old side counts with the least that it may give, and the new one with the most; a block that
+//! is not known and stays as it is counts as off on both sides, and as on on both.
+
+use std::collections::BTreeMap;
 
 use byob_model::kind::Policy;
 use byob_policy::{
-    AccountId, Change, Document, Guarded, Owner, Proof as Shown, ResourceClass, ResourceElement, Verdict,
-    Witness, changes, conditions_in_words, cut_off, is_public, judge,
+    AccountId, Change, Document, Guarded, Owner, Proof as Shown, ResourceClass, ResourceElement, Statement,
+    Verdict, Witness, changes, conditions_in_words, cut_off, is_public, judge,
 };
 
 use super::{Answer, Example, Proof};
@@ -17,6 +20,8 @@ pub(super) struct Pair<'a> {
     /// `RestrictPublicBuckets` on either side; `None`: not known.
     pub old_restricts: Option<bool>,
     pub new_restricts: Option<bool>,
+    /// No step changes the block: whatever it is, it is the same on both sides.
+    pub one_block: bool,
     /// The root is new: nobody loses anything by it.
     pub born: bool,
 }
@@ -69,6 +74,23 @@ fn example_of(witness: &Witness) -> Example {
 
 /// Compares them.
 pub(super) fn compared(account: Option<&AccountId>, guarded: Guarded, pair: &Pair<'_>) -> Outcome {
+    if pair.one_block && pair.old_restricts.is_none() && pair.new_restricts.is_none() {
+        let under = |on| Pair { old_restricts: Some(on), new_restricts: Some(on), ..*pair };
+        let off = compared(account, guarded, &under(false));
+        // What is public for the same reason at both ends is cut off at both, or, where S3 thinks otherwise, at neither.
+        let on = if public_part(pair.old).equals(&public_part(pair.new)) {
+            let cut = |document| under_block(account, document, Some(true)).0;
+            let (old, new) = (cut(pair.old), cut(pair.new));
+            let mut on = compared(account, guarded, &Pair { old: &old, new: &new, ..under(false) });
+            on.entries.iter_mut().filter(|one| one.principal == "*" && !one.lost).for_each(|entry| {
+                entry.conditions.push(ONLY_ACCOUNT.to_owned());
+            });
+            on
+        } else {
+            compared(account, guarded, &under(true))
+        };
+        return either(off, on);
+    }
     let owner = Owner { guarded, account: account.cloned() };
     let (least, was) = under_block(account, pair.old, pair.old_restricts);
     let (rest, is) = under_block(account, pair.new, pair.new_restricts);
@@ -108,6 +130,46 @@ pub(super) fn compared(account: Option<&AccountId>, guarded: Guarded, pair: &Pai
         }
     };
     Outcome { entries, grows, doubt }
+}
+
+/// What is so in one of two worlds, and it is not known in which we are: sure is what is so in both.
+fn either(one: Outcome, other: Outcome) -> Outcome {
+    type Place = (String, ResourceClass, bool, Vec<String>);
+    type Told = (BTreeMap<String, [Option<Proof>; 2]>, [Option<Example>; 2]);
+    let grows = if one.grows == other.grows { one.grows } else { Answer::CannotTell };
+    let mut told: BTreeMap<Place, Told> = BTreeMap::new();
+    for (world, entries) in [one.entries, other.entries].into_iter().enumerate() {
+        for entry in entries {
+            let place = (entry.principal, entry.class, entry.lost, entry.conditions);
+            let (actions, examples) = told.entry(place).or_default();
+            for action in entry.actions {
+                actions.entry(action).or_default()[world] = Some(entry.proof);
+            }
+            examples[world] = examples[world].take().or(entry.example);
+        }
+    }
+    let mut entries = Vec::new();
+    for ((principal, class, lost, conditions), (actions, [example, other])) in told {
+        let example = example.filter(|example| other.as_ref() == Some(example));
+        let mut by_proof: BTreeMap<Proof, Vec<String>> = BTreeMap::new();
+        for (action, proofs) in &actions {
+            let proof = proofs.iter().map(|proof| proof.unwrap_or(Proof::CannotTell)).max();
+            by_proof.entry(proof.unwrap_or(Proof::CannotTell)).or_default().push(action.clone());
+        }
+        if actions.is_empty() {
+            by_proof.insert(Proof::CannotTell, Vec::new());
+        }
+        entries.extend(by_proof.into_iter().map(|(proof, actions)| Entry {
+            principal: principal.clone(),
+            class,
+            lost,
+            actions,
+            conditions: conditions.clone(),
+            proof,
+            example: example.clone().filter(|_| proof == Proof::Witness),
+        }));
+    }
+    Outcome { entries, grows, doubt: one.doubt.or(other.doubt) }
 }
 
 /// A new document where the old one is not known: all that it gives may be new.
@@ -187,10 +249,19 @@ fn unlisted(witness: &Witness, sure: bool) -> Entry {
     }
 }
 
-/// Under `RestrictPublicBuckets`, whom "anyone" stands for.
+/// Whom "anyone" stands for under `RestrictPublicBuckets`.
+const ONLY_ACCOUNT: &str = "only for this account and AWS services (RestrictPublicBuckets)";
+
+/// The statements for which S3 may call a policy public.
+fn public_part(document: &Document) -> Document {
+    let alone = |one: &Statement| Document { statements: vec![one.clone()], ..document.clone() };
+    let public = document.statements.iter().filter(|one| is_public(&alone(one)).is_public());
+    Document { statements: public.cloned().collect(), ..document.clone() }
+}
+
 fn narrowed(mut changes: Vec<Change>) -> Vec<Change> {
     for change in changes.iter_mut().filter(|change| change.principal == "*" && !change.gained.is_empty()) {
-        change.conditions.push("only for this account and AWS services (RestrictPublicBuckets)".to_owned());
+        change.conditions.push(ONLY_ACCOUNT.to_owned());
     }
     changes
 }
@@ -257,7 +328,7 @@ pub(super) fn shape(name: &str, guarded: Guarded, pair: &Pair<'_>) -> String {
         }
     }
     let [old, new] = documents.map(|document| document.to_json());
-    let settings = (guarded, pair.old_restricts, pair.new_restricts, pair.born);
+    let settings = (guarded, pair.old_restricts, pair.new_restricts, pair.one_block, pair.born);
     format!("{settings:?} {old} {new}")
 }
 
@@ -292,7 +363,14 @@ mod tests {
         let new = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*",
             "Action": "s3:GetObject", "Resource": resources}});
         let (old, new) = (Policy::empty().document, Document::from_value(&new).unwrap());
-        let pair = Pair { old: &old, new: &new, old_restricts: None, new_restricts: None, born: true };
+        let pair = Pair {
+            old: &old,
+            new: &new,
+            old_restricts: None,
+            new_restricts: None,
+            one_block: false,
+            born: true,
+        };
         shape(name, Guarded::Bucket, &pair)
     }
 
@@ -317,7 +395,7 @@ mod tests {
     }
 
     /// Statements that differ in who, in what and in when.
-    fn pool() -> Vec<byob_policy::Statement> {
+    fn pool() -> Vec<Statement> {
         let on = "arn:aws:s3:::b/*";
         [
             json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": on}),
@@ -329,7 +407,7 @@ mod tests {
                 "Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
         ]
         .iter()
-        .map(|one| byob_policy::Statement::from_value(one).unwrap())
+        .map(|one| Statement::from_value(one).unwrap())
         .collect()
     }
 
@@ -376,22 +454,23 @@ mod tests {
         let answers: Vec<[Vec<bool>; 2]> =
             documents.iter().map(|one| [false, true].map(|on| let_through(one, on, &own))).collect();
         let settings = [None, Some(false), Some(true)];
+        let of_two = settings.iter().flat_map(|one| settings.iter().map(move |other| (*one, *other, false)));
+        let blocks: Vec<_> = of_two.chain([(None, None, true)]).collect();
         let mut said = [0; 3];
         for (from, old) in documents.iter().enumerate() {
             for (to, new) in documents.iter().enumerate() {
-                for (old_restricts, new_restricts) in
-                    settings.iter().flat_map(|one| settings.iter().map(move |other| (*one, *other)))
-                {
+                for &(old_restricts, new_restricts, one_block) in &blocks {
                     let public = is_public(old).is_public() || is_public(new).is_public();
                     if !public && old_restricts.or(new_restricts).is_some() {
                         continue;
                     }
-                    let pair = Pair { old, new, old_restricts, new_restricts, born: false };
+                    let pair = Pair { old, new, old_restricts, new_restricts, one_block, born: false };
                     let outcome = compared(Some(&own), Guarded::Bucket, &pair);
                     let possible = |one: Option<bool>| one.map_or(vec![false, true], |one| vec![one]);
                     let worlds = possible(old_restricts)
                         .into_iter()
-                        .flat_map(|was| possible(new_restricts).into_iter().map(move |is| (was, is)));
+                        .flat_map(|was| possible(new_restricts).into_iter().map(move |is| (was, is)))
+                        .filter(|(was, is)| !one_block || was == is);
                     let grows: Vec<bool> = worlds
                         .map(|(was, is)| {
                             let (before, after) =
@@ -401,7 +480,7 @@ mod tests {
                         .collect();
                     let what = || {
                         format!(
-                            "{} → {}, {old_restricts:?} → {new_restricts:?}",
+                            "{} → {}, {old_restricts:?} → {new_restricts:?} (one block: {one_block})",
                             old.to_json(),
                             new.to_json()
                         )

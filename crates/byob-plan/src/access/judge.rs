@@ -114,7 +114,12 @@ impl Judge {
                 if old.equals(new) && (restricts(before) == restricts(after) || !is_public(old).is_public()) {
                     return;
                 }
-                self.compared(ends.address, ends.name, Guarded::Bucket, &pair(before, after, old, new));
+                self.compared(
+                    ends.address,
+                    ends.name,
+                    Guarded::Bucket,
+                    &Pair { one_block: !ends.writes_block, ..pair(before, after, old, new) },
+                );
             }
             (None, Some(new)) => {
                 self.unchecked.of("policy", ends.address);
@@ -281,12 +286,19 @@ impl Judge {
 }
 
 fn plain<'a>(old: &'a Document, new: &'a Document) -> Pair<'a> {
-    Pair { old, new, old_restricts: Some(false), new_restricts: Some(false), born: false }
+    Pair { old, new, old_restricts: Some(false), new_restricts: Some(false), one_block: true, born: false }
 }
 
 fn pair<'a>(before: &BucketEnd, after: &BucketEnd, old: &'a Document, new: &'a Document) -> Pair<'a> {
     let restricts = |end: &BucketEnd| end.block.map(|block| block.restrict_public_buckets);
-    Pair { old, new, old_restricts: restricts(before), new_restricts: restricts(after), born: false }
+    Pair {
+        old,
+        new,
+        old_restricts: restricts(before),
+        new_restricts: restricts(after),
+        one_block: false,
+        born: false,
+    }
 }
 
 /// What an account has on a key that it makes: AWS's own default key policy. That is no news on a key that the plan

@@ -66,6 +66,10 @@ impl Aspects {
         Self(all)
     }
 
+    pub(super) fn of(&self, kind: Kind) -> Option<&Attributes> {
+        self.0.get(&kind)
+    }
+
     pub(super) fn policy(&self, kind: Kind) -> Option<&Document> {
         match self.0.get(&kind) {
             Some(Attributes::Policy(policy)) => Some(&policy.document),

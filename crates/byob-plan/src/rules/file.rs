@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use byob_model::address::Kind;
 use byob_model::config::{Deployment, Wandb};
 use byob_model::kind::{Purpose, WANDB_SID};
-use byob_policy::{
-    AccountId, Arn, Document, Partition, Reason, ResourceElement, Statement, actions_matching,
-};
+use byob_model::refused::{self, Refused};
+use byob_policy::{AccountId, Document, Partition, Reason, Statement, actions_matching};
 use serde::Serialize;
 
 use super::grants::{Said, broken, foreign_accounts, wildcard};
@@ -71,7 +70,8 @@ impl Checked {
 /// Judges a bucket policy by itself.
 #[must_use]
 pub fn check(document: &Document, terms: &Terms<'_>) -> Checked {
-    let partition = partition(document, terms.bucket);
+    let named = refused::partition_named(&document.statements, terms.bucket);
+    let partition = named.unwrap_or(Partition::Aws);
     let wandb = wandb(document, partition);
     let mut check = Check {
         document,
@@ -101,18 +101,6 @@ pub fn check(document: &Document, terms: &Terms<'_>) -> Checked {
     let Check { mut findings, notes, .. } = check;
     findings.sort_by_key(|f| (f.severity, f.rule, f.statement));
     Checked { findings, notes, public }
-}
-
-/// The partition in which the document says the bucket to be.
-fn partition(document: &Document, bucket: &str) -> Partition {
-    let resources = document.statements.iter().filter_map(|s| s.resource.as_ref());
-    let mut arns = resources.flat_map(ResourceElement::resources).filter_map(|r| r.parse::<Arn>().ok());
-    arns.find(|arn| is_of_bucket(arn, bucket)).map_or(Partition::Aws, |arn| arn.partition)
-}
-
-fn is_of_bucket(arn: &Arn, bucket: &str) -> bool {
-    let name = arn.resource.split('/').next();
-    arn.service == "s3" && arn.region.is_empty() && arn.account.is_empty() && name == Some(bucket)
 }
 
 /// W&B as the document knows it: the principals of W&B's accounts that it allows something.
@@ -187,13 +175,11 @@ impl Check<'_> {
             let help = "delete the bucket's policy in place of putting an empty one";
             self.say(Rule::PolicyInvalid, None, "AWS would refuse the policy: it has no statement", help);
         }
-        let mut sids = BTreeSet::new();
+        let mut reading = refused::Reading::new(self.partition);
         for (index, statement) in document.statements.iter().enumerate() {
-            self.taken_statement(index, statement);
-            let sid = statement.sid.as_deref().unwrap_or_default();
-            if !sid.is_empty() && !sids.insert(sid) {
-                self.invalid(index, &format!("two statements have the Sid `{sid}`"), "choose another Sid");
-            }
+            let is_bucket = |name: &str| name == self.terms.bucket;
+            let refused = reading.next(statement, Some(&is_bucket));
+            self.taken_statement(index, statement, &refused);
         }
     }
 
@@ -201,38 +187,51 @@ impl Check<'_> {
         self.say(Rule::PolicyInvalid, Some(index), format!("AWS would refuse the policy: {what}"), help);
     }
 
-    fn taken_statement(&mut self, index: usize, said: &Statement) {
+    fn taken_statement(&mut self, index: usize, said: &Statement, refused: &[Refused<'_>]) {
         let name = statement(self.document, index);
-        if said.principal.is_none() {
-            self.invalid(index, &format!("{name} has no `Principal`"), "a bucket policy says to whom");
-        }
         let arn = self.arn();
-        let help = format!("write {arn} for the bucket, {arn}/* for its objects");
-        match &said.resource {
-            None => self.invalid(index, &format!("{name} has no `Resource`"), help),
-            Some(resource) => {
-                let ours = |r: &str| {
-                    r.parse::<Arn>().is_ok_and(|arn| {
-                        arn.partition == self.partition && is_of_bucket(&arn, self.terms.bucket)
-                    })
-                };
-                let other = resource.resources().iter().find(|r| !ours(r)).cloned();
-                if let Some(other) = other {
+        let on = format!("write {arn} for the bucket, {arn}/* for its objects");
+        let mut elsewhere = false;
+        for one in refused {
+            match one {
+                Refused::NoPrincipal => {
+                    self.invalid(
+                        index,
+                        &format!("{name} has no `Principal`"),
+                        "a bucket policy says to whom",
+                    );
+                }
+                Refused::NoResource => self.invalid(index, &format!("{name} has no `Resource`"), &*on),
+                // One of them suffices.
+                Refused::OtherResource(_) if elsewhere => {}
+                Refused::OtherResource(other) => {
+                    elsewhere = true;
                     let what = format!("`{other}` of {name} is neither this bucket nor its objects");
-                    self.invalid(index, &what, help);
+                    self.invalid(index, &what, &*on);
+                }
+                Refused::ActionOfOthers(action) => self.invalid(
+                    index,
+                    &format!("`{action}` of {name} is not an action of S3"),
+                    "a bucket policy is about actions of S3, such as s3:GetObject",
+                ),
+                Refused::SidTwice(sid) => {
+                    self.invalid(
+                        index,
+                        &format!("two statements have the Sid `{sid}`"),
+                        "choose another Sid",
+                    );
                 }
             }
         }
-        for action in said.action.actions().iter().filter(|action| *action != "*") {
-            let is_of_s3 = action.get(..3).is_some_and(|service| service.eq_ignore_ascii_case("s3:"));
-            let help = "a bucket policy is about actions of S3, such as s3:GetObject";
-            if !is_of_s3 {
-                self.invalid(index, &format!("`{action}` of {name} is not an action of S3"), help);
-            } else if actions_matching(action).next().is_none() {
-                let message = format!("`{action}` of {name} is no action of S3 that byob knows");
-                let help = "AWS refuses a policy with an action that it does not have; if it is spelled right, it is newer than this byob";
-                self.say(Rule::UnknownAction, Some(index), message, help);
-            }
+        let known = |action: &String| {
+            action == "*"
+                || refused.contains(&Refused::ActionOfOthers(action))
+                || actions_matching(action).next().is_some()
+        };
+        for action in said.action.actions().iter().filter(|action| !known(action)) {
+            let message = format!("`{action}` of {name} is no action of S3 that byob knows");
+            let help = "AWS refuses a policy with an action that it does not have; if it is spelled right, it is newer than this byob";
+            self.say(Rule::UnknownAction, Some(index), message, help);
         }
     }
 

@@ -7,7 +7,7 @@ use byob_model::address::{Kind, RootKind};
 use byob_policy::{Arn, Document, Effect, PrincipalElement, Statement, is_unique_id};
 
 use super::Ground;
-use super::who::{Who, account_of, allows, joined, principals, statement};
+use super::who::{Who, account_of, allows, joined, principals, principals_of, statement};
 use crate::finding::Rule;
 
 /// The actions with which a key's policy is mended.
@@ -24,24 +24,39 @@ pub(super) struct Said {
 /// The accounts let in beside W&B and the owner.
 pub(super) fn foreign_accounts(document: &Document, who: &Who<'_>) -> Option<Said> {
     let mut accounts = BTreeSet::new();
+    let mut canonical = 0;
     let mut where_ = BTreeSet::new();
     for (index, allow) in allows(document) {
-        for account in principals(allow).filter(|p| !who.is_wandb(p)).filter_map(account_of) {
+        let federated = principals_of(allow, "Federated");
+        for account in principals(allow).chain(federated).filter(|p| !who.is_wandb(p)).filter_map(account_of)
+        {
             if !who.is_owners(&account) {
                 accounts.insert(account.to_string());
                 where_.insert(index);
             }
         }
+        let unknown = principals_of(allow, "CanonicalUser").count();
+        canonical += unknown;
+        where_.extend((unknown > 0).then_some(index));
     }
     let first = *where_.first()?;
-    let accounts: Vec<String> = accounts.into_iter().collect();
-    let noun = if accounts.len() == 1 { "account" } else { "accounts" };
-    let beside = if who.owner.is_some() { "W&B and the owner" } else { "W&B" };
+    let mut let_in: Vec<String> = Vec::new();
+    if !accounts.is_empty() {
+        let noun = if accounts.len() == 1 { "account" } else { "accounts" };
+        let beside = if who.owner.is_some() { "W&B and the owner" } else { "W&B" };
+        let accounts: Vec<String> = accounts.into_iter().collect();
+        let_in.push(format!("{noun} {} beside {beside}", joined(&accounts)));
+    }
+    match canonical {
+        0 => {}
+        1 => let_in.push("an S3 canonical user whose account byob cannot tell".to_owned()),
+        n => let_in.push(format!("{n} S3 canonical users whose accounts byob cannot tell")),
+    }
     let statements: Vec<String> = where_.iter().map(|index| statement(document, *index)).collect();
     Some(Said {
         rule: Rule::ForeignAccount,
         statement: first,
-        message: format!("{noun} {} beside {beside} let in ({})", joined(&accounts), joined(&statements)),
+        message: format!("{} let in ({})", joined(&let_in), joined(&statements)),
     })
 }
 

@@ -6,19 +6,23 @@
 //! [`check`] runs those of the rules over one policy document that it suffices for.
 //!
 //! Rooms: `aspects` is what is known of a root at one time; `who` tells W&B and the owner from everybody else; `public`,
-//! `wandb`, `grants` and `settings` hold the rules, each by its meaning; `file` puts a
-//! document before them without a plan.
+//! `wandb`, `grants` and `settings` hold the rules, each by its meaning; `wandb_needs` and `reach` are the requests that
+//! W&B makes; `file` puts a document before them without a plan.
 
 mod aspects;
 mod file;
 mod grants;
 mod public;
+mod reach;
 mod settings;
 mod wandb;
 mod wandb_needs;
 mod who;
 
 pub use self::file::{Checked, PolicyFinding, Terms, check};
+pub(crate) use self::who::joined;
+
+use std::collections::BTreeMap;
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::desired::DesiredRoot;
@@ -36,6 +40,7 @@ impl Planner<'_> {
     /// Judges what every desired root ends as. Roots that a finding makes impossible end as nothing.
     pub(crate) fn judge(&mut self, cases: &[Case<'_>]) {
         let mut found = Vec::new();
+        let mut newly_public = BTreeMap::new();
         for case in cases {
             let address = case.address.address();
             let Some(root) = case.desired else { continue };
@@ -53,8 +58,10 @@ impl Planner<'_> {
             }
             ground.grants();
             found.append(&mut ground.found);
+            newly_public.extend(ground.newly_public.map(|which| (case.address.clone(), which)));
         }
         self.findings.append(&mut found);
+        self.newly_public = newly_public;
     }
 }
 
@@ -69,6 +76,8 @@ struct Ground<'g> {
     /// As it is; `None` where it is not there yet.
     live: Option<Aspects>,
     found: Vec<Finding>,
+    /// Which statements an older waiver of [`Rule::Public`] does not cover.
+    newly_public: Option<String>,
 }
 
 impl<'g> Ground<'g> {
@@ -87,6 +96,7 @@ impl<'g> Ground<'g> {
             end: Aspects::end(root, live.as_ref(), |attributes| planner.resolved(attributes), taken_out),
             live,
             found: Vec::new(),
+            newly_public: None,
         }
     }
 
@@ -173,7 +183,7 @@ impl<'g> Ground<'g> {
 
 impl<'a> Planner<'a> {
     /// What was read of a root; `None` where it is not there.
-    fn live_aspects(&self, case: &Case<'_>) -> Option<&'a std::collections::BTreeMap<Kind, LiveAspect>> {
+    fn live_aspects(&self, case: &Case<'_>) -> Option<&'a BTreeMap<Kind, LiveAspect>> {
         match case.address.kind {
             RootKind::Bucket => match self.live.buckets.get(&case.desired?.name)? {
                 LiveBucket::Exists(facts) => Some(&facts.aspects),
@@ -183,7 +193,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn live_key_aspects(&self, arn: &str) -> Option<&'a std::collections::BTreeMap<Kind, LiveAspect>> {
+    fn live_key_aspects(&self, arn: &str) -> Option<&'a BTreeMap<Kind, LiveAspect>> {
         match self.live.keys.get(arn)? {
             LiveKey::Exists(facts) => Some(&facts.aspects),
             LiveKey::Absent | LiveKey::Forbidden => None,

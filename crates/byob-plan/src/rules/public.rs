@@ -4,9 +4,10 @@
 
 use byob_model::address::Kind;
 use byob_model::kind::{Attributes, Ownership};
-use byob_policy::{Document, Publicity, is_public};
+use byob_policy::{Document, Guarded, Owner, Publicity, Verdict, compare, in_one_version, is_public};
 
 use super::{Ground, who};
+use crate::approval::open_forms;
 use crate::finding::{Rule, Severity};
 
 /// Which statement makes a policy public (from 0), and why.
@@ -15,6 +16,18 @@ pub(super) fn publicity(document: &Document) -> Option<(usize, String)> {
         Publicity::Public { statement, why, .. } => Some((statement, why)),
         Publicity::NotPublic => None,
     }
+}
+
+/// The statements that are public, from 0, each taken by itself.
+fn public_statements(document: &Document) -> Vec<usize> {
+    let all = 0..document.statements.len();
+    all.filter(|at| publicity(&alone(document, *at)).is_some()).collect()
+}
+
+/// One statement of a document.
+fn alone(document: &Document, at: usize) -> Document {
+    let statements = document.statements.get(at).into_iter().cloned().collect();
+    Document { statements, ..document.clone() }
 }
 
 impl Ground<'_> {
@@ -29,13 +42,8 @@ impl Ground<'_> {
         let public = self.end.policy(Kind::BucketPolicy).and_then(|document| {
             let (index, why) = publicity(document)?;
             // All of them: a waiver given for one is not to hide another.
-            let others = (index + 1..document.statements.len()).filter(|at| {
-                let alone =
-                    Document { statements: vec![document.statements[*at].clone()], ..document.clone() };
-                publicity(&alone).is_some()
-            });
             let named: Vec<String> =
-                std::iter::once(index).chain(others).map(|at| who::statement(document, at)).collect();
+                public_statements(document).into_iter().map(|at| who::statement(document, at)).collect();
             Some((who::joined(&named), why, self.mend(document, index)))
         });
         let Some((which, why, mend)) = public else {
@@ -63,6 +71,7 @@ impl Ground<'_> {
                 format!("{is} public: {which} makes it so ({why}), and {open}"),
                 format!("{mend}; or switch restrict_public_buckets on in `public_access_block`, which leaves this account alone in"),
             );
+            self.newly_public = self.newly_public();
             // What is not known to be open blocks nothing.
             if block.is_none() {
                 self.found
@@ -78,6 +87,43 @@ impl Ground<'_> {
                 mend,
             );
         }
+    }
+
+    /// The public statements that give what no public statement gave when the plan was last applied, or agreed to: those
+    /// that a waiver from then was not written for.
+    fn newly_public(&self) -> Option<String> {
+        let document = self.end.policy(Kind::BucketPolicy)?;
+        let mut accepted = Document { statements: Vec::new(), ..document.clone() };
+        let blocks = self.accepted(Kind::PublicAccessBlock);
+        let restricted =
+            |one: &Attributes| matches!(one, Attributes::PublicAccessBlock(b) if b.restrict_public_buckets);
+        // What was cut off was not accepted.
+        if blocks.is_empty() || !blocks.iter().all(restricted) {
+            for one in self.accepted(Kind::BucketPolicy) {
+                let Attributes::Policy(policy) = one else { continue };
+                let (before, so_far) = in_one_version(&policy.document, &accepted);
+                let public = public_statements(&before);
+                let public = public.into_iter().filter_map(|at| before.statements.get(at).cloned());
+                accepted = so_far;
+                accepted.statements.extend(public);
+            }
+        }
+        let owner = Owner { guarded: Guarded::Bucket, account: self.who.owner.clone() };
+        let new = public_statements(document)
+            .into_iter()
+            .filter(|at| compare(&accepted, &alone(document, *at), &owner) != Verdict::Within);
+        let named: Vec<String> = new.map(|at| who::statement(document, at)).collect();
+        (!named.is_empty()).then(|| who::joined(&named))
+    }
+
+    /// What an aspect was when it was last applied, and what an apply that is not finished was to make of it; of what is
+    /// not recorded, what is live.
+    fn accepted(&self, kind: Kind) -> Vec<Attributes> {
+        let recorded = self.planner.recorded_aspect(self.case, kind).and_then(|one| one.typed().ok());
+        let address = self.case.address.aspect(kind);
+        let open = open_forms(self.planner.recorded, &address);
+        let now = recorded.or_else(|| self.live.as_ref().and_then(|live| live.of(kind)).cloned());
+        now.into_iter().chain(open).collect()
     }
 
     fn switches_the_block_on(&self) -> bool {

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use byob_model::kind::{CorsRule, Purpose};
 use byob_policy::{
-    Circumstances, Decision, Document, Effect, Guarded, Identity, Reason, Request, Requester, Statement,
-    evaluate, real_actions,
+    Circumstances, Decision, Document, Guarded, Identity, Reason, Request, Requester, evaluate, is_public,
+    real_actions,
 };
 
+use super::reach::{self, is_network_deny};
 use super::who::{Who, account_of, statement};
 
 /// One thing that W&B must be able to do.
@@ -56,6 +57,8 @@ pub(super) struct Lack {
     actions: Vec<(&'static str, &'static str)>,
     /// Who lacks the first.
     pub(super) principal: String,
+    /// Where alone the first is lacking, if not everywhere: ` on …`, ` from …`.
+    place: String,
     /// Why, of the first.
     pub(super) reason: Reason,
     /// The statement that decides, from 0, of the document that was asked about.
@@ -67,14 +70,16 @@ impl Lack {
     pub(super) fn told(&self) -> String {
         let told: Vec<String> =
             self.actions.iter().take(TOLD).map(|(action, without)| format!("{action} ({without})")).collect();
-        match self.actions.len().saturating_sub(TOLD) {
+        let told = match self.actions.len().saturating_sub(TOLD) {
             0 => super::who::joined(&told),
             more => format!("{} and {more} more", told.join(", ")),
-        }
+        };
+        format!("{told}{}", self.place)
     }
 }
 
 /// A bucket as W&B's requests meet it.
+#[derive(Clone)]
 pub(super) struct BucketAsked<'a> {
     pub(super) who: &'a Who<'a>,
     /// `arn:aws:s3:::acme-wandb`.
@@ -87,32 +92,27 @@ pub(super) struct BucketAsked<'a> {
     pub(super) restrict_public_buckets: bool,
 }
 
-/// Whether a statement refuses by where a request comes from.
-fn is_network_deny(statement: &Statement) -> bool {
-    const KEYS: [&str; 4] = ["aws:SourceIp", "aws:VpcSourceIp", "aws:SourceVpc", "aws:SourceVpce"];
-    statement.effect == Effect::Deny
-        && statement
-            .condition
-            .values()
-            .flat_map(|keys| keys.keys())
-            .any(|key| KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)))
+/// One way to ask.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    action: &'a str,
+    /// An ARN.
+    resource: &'a str,
+    /// The address it comes from, if known.
+    source: Option<&'a str>,
 }
 
 impl BucketAsked<'_> {
-    fn object(&self) -> String {
-        let folder = self.path.map(|path| format!("{path}/")).unwrap_or_default();
-        format!("{}/{folder}byob-rules-ask-for-this", self.arn)
+    fn folder(&self) -> String {
+        self.path.map(|path| format!("{path}/")).unwrap_or_default()
     }
 
-    fn ask(
-        &self,
-        document: &Document,
-        who: &Requester,
-        action: &str,
-        objects: bool,
-        source: Option<&str>,
-    ) -> Decision {
-        let resource = if objects { self.object() } else { self.arn.clone() };
+    /// One that no policy means.
+    fn object(&self) -> String {
+        format!("{}/{}byob-rules-ask-for-this", self.arn, self.folder())
+    }
+
+    fn ask(&self, document: &Document, who: &Requester, way: Way<'_>) -> Decision {
         let mut context = vec![
             ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
             ("s3:TlsVersion".to_owned(), vec!["1.3".to_owned()]),
@@ -126,8 +126,8 @@ impl BucketAsked<'_> {
             context.extend(owner.clone().map(|owner| (key.to_owned(), vec![owner])));
         }
         context.extend(self.region.map(|region| ("aws:RequestedRegion".to_owned(), vec![region.to_owned()])));
-        context.extend(source.map(|address| ("aws:SourceIp".to_owned(), vec![address.to_owned()])));
-        let request = Request::new(who.clone(), action, resource, context);
+        context.extend(way.source.map(|address| ("aws:SourceIp".to_owned(), vec![address.to_owned()])));
+        let request = Request::new(who.clone(), way.action, way.resource, context);
         let circumstances = Circumstances {
             restrict_public_buckets: self.restrict_public_buckets,
             ..Circumstances::new(Guarded::Bucket, self.who.owner.clone(), Identity::Everything)
@@ -135,37 +135,84 @@ impl BucketAsked<'_> {
         evaluate(document, &request, &circumstances)
     }
 
-    /// What W&B lacks under this policy. Where W&B's own networks are not known, what is refused by network is not
-    /// judged.
-    pub(super) fn lacks(&self, document: &Document) -> Option<Lack> {
-        let needs: &[Need] = match self.purpose {
+    fn needs(&self) -> &'static [Need] {
+        match self.purpose {
             Purpose::Storage => &STORAGE,
             Purpose::Reference => &REFERENCE,
-        };
-        let sources: Vec<Option<&str>> = match self.who.wandb.egress.len() {
-            0 => vec![None],
-            _ => self.who.wandb.egress.iter().map(|net| net.split('/').next()).collect(),
-        };
-        let asked =
-            if self.who.wandb.egress.is_empty() { without_network(document) } else { document.clone() };
-        lacking(self.who, needs, &asked, |who, need| {
-            let mut decisions =
-                sources.iter().map(|source| self.ask(&asked, who, need.action, need.objects, *source));
-            decisions.find(|d| !d.is_allowed())
-        })
-        .map(|lack| Lack { deciding: lack.deciding.map(|index| place(document, &asked, index)), ..lack })
+        }
     }
 
-    /// The statement that keeps W&B out unless it comes from a network that is let in.
+    /// What W&B lacks under this policy: of any object that is its own, from any address of its networks. Where those are
+    /// not known, what is refused by network is not judged.
+    pub(super) fn lacks(&self, document: &Document) -> Option<Lack> {
+        let egress = &self.who.wandb.egress;
+        let mut anywhere = None;
+        let (asked, restricts) = if egress.is_empty() {
+            let (asked, _) = anywhere.insert(reach::from_anywhere(document));
+            // Whether a policy is public is asked of the policy as it is.
+            (&*asked, self.restrict_public_buckets && is_public(document).is_public())
+        } else {
+            (document, self.restrict_public_buckets)
+        };
+        let asking = BucketAsked { restrict_public_buckets: restricts, ..self.clone() };
+        let sources: Vec<Option<String>> = match egress.is_empty() {
+            true => vec![None],
+            false => reach::sources(egress, document).into_iter().map(Some).collect(),
+        };
+        let objects = reach::objects(&self.arn, &self.folder(), document);
+        let bucket = [self.arn.clone()];
+        let mut lack = lacking(self.who, self.needs(), asked, |who, need| {
+            let resources = if need.objects { &objects[..] } else { &bucket[..] };
+            resources.iter().enumerate().find_map(|(which, resource)| {
+                sources.iter().enumerate().find_map(|(from, source)| {
+                    let way = Way { action: need.action, resource, source: source.as_deref() };
+                    let decision = asking.ask(asked, who, way);
+                    let mut place = String::new();
+                    if which > 0 {
+                        place += &format!(" on `{resource}`");
+                    }
+                    if let Some(source) = source.as_ref().filter(|_| from > 0) {
+                        place += &format!(" from {source}");
+                    }
+                    (!decision.is_allowed()).then_some((decision, place))
+                })
+            })
+        })?;
+        if let Some((_, places)) = &anywhere {
+            lack.deciding = lack.deciding.and_then(|index| places.get(index).copied());
+        }
+        Some(lack)
+    }
+
+    /// The statement that keeps W&B out unless it comes from a network that is let in: a Deny, or the only Allow.
     pub(super) fn refused_by_network(&self, document: &Document) -> Option<usize> {
-        if !self.who.wandb.egress.is_empty() {
+        if !self.who.wandb.egress.is_empty() || !document.statements.iter().any(reach::asks_for_network) {
             return None;
         }
+        let (anywhere, places) = reach::from_anywhere(document);
+        let asking = BucketAsked { restrict_public_buckets: false, ..self.clone() };
+        let objects = reach::objects(&self.arn, &self.folder(), document);
+        let bucket = [self.arn.clone()];
         requesters(self.who).iter().find_map(|(_, who)| {
-            let decision = self.ask(document, who, "s3:GetObject", true, None);
-            let mut deciding = decision.deciding.iter().copied();
-            (decision.reason == Reason::DeniedByStatement).then_some(())?;
-            deciding.find(|index| document.statements.get(*index).is_some_and(is_network_deny))
+            self.needs().iter().find_map(|need| {
+                let resources = if need.objects { &objects[..] } else { &bucket[..] };
+                resources.iter().find_map(|resource| {
+                    let way = Way { action: need.action, resource, source: None };
+                    let decision = asking.ask(document, who, way);
+                    let mut deciding = decision.deciding.iter().copied();
+                    if decision.is_allowed() {
+                        return None;
+                    }
+                    if decision.reason == Reason::DeniedByStatement {
+                        let denies =
+                            |index: &usize| document.statements.get(*index).is_some_and(is_network_deny);
+                        return deciding.find(denies);
+                    }
+                    let decision = asking.ask(&anywhere, who, way);
+                    let index = decision.deciding.first().filter(|_| decision.is_allowed())?;
+                    places.get(*index).copied()
+                })
+            })
         })
     }
 
@@ -178,7 +225,10 @@ impl BucketAsked<'_> {
                     continue;
                 }
                 let given = [true, false].into_iter().any(|objects| {
-                    let decision = self.ask(document, &who, action.name, objects, None);
+                    let object = self.object();
+                    let resource = if objects { &object } else { &self.arn };
+                    let decision =
+                        self.ask(document, &who, Way { action: action.name, resource, source: None });
                     decision.is_allowed() && decision.reason != Reason::OwnIdentity
                 });
                 if given {
@@ -202,17 +252,6 @@ impl BucketAsked<'_> {
     }
 }
 
-fn without_network(document: &Document) -> Document {
-    let statements = document.statements.iter().filter(|s| !is_network_deny(s)).cloned().collect();
-    Document { statements, ..document.clone() }
-}
-
-/// Where a statement of the shortened document stands in the whole one.
-fn place(whole: &Document, shortened: &Document, index: usize) -> usize {
-    let Some(statement) = shortened.statements.get(index) else { return index };
-    whole.statements.iter().position(|s| s == statement).unwrap_or(index)
-}
-
 /// W&B's principals that can send a request.
 fn requesters(who: &Who<'_>) -> Vec<(String, Requester)> {
     let all = who.wandb.principals.iter();
@@ -223,16 +262,17 @@ fn lacking(
     who: &Who<'_>,
     needs: &'static [Need],
     document: &Document,
-    refused: impl Fn(&Requester, &Need) -> Option<Decision>,
+    refused: impl Fn(&Requester, &Need) -> Option<(Decision, String)>,
 ) -> Option<Lack> {
     let mut lack: Option<Lack> = None;
     let requesters = requesters(who);
     for need in needs {
         let found = requesters.iter().find_map(|(name, who)| Some((name, refused(who, need)?)));
-        let Some((name, decision)) = found else { continue };
+        let Some((name, (decision, place))) = found else { continue };
         let lack = lack.get_or_insert_with(|| Lack {
             actions: Vec::new(),
             principal: name.clone(),
+            place,
             reason: decision.reason,
             deciding: decision.deciding.first().copied().filter(|index| *index < document.statements.len()),
         });
@@ -262,7 +302,7 @@ pub(super) fn lacks_of_key(
         let owner = account_of(key_arn).or_else(|| who.owner.clone());
         let circumstances = Circumstances::new(Guarded::Key, owner, Identity::Everything);
         let decision = evaluate(document, &request, &circumstances);
-        (!decision.is_allowed()).then_some(decision)
+        (!decision.is_allowed()).then(|| (decision, String::new()))
     })
 }
 

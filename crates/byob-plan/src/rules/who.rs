@@ -55,8 +55,13 @@ pub(super) fn statement(document: &Document, index: usize) -> String {
 
 /// The AWS principals of a statement, whether meant or left out.
 pub(super) fn principals(statement: &Statement) -> impl Iterator<Item = &str> {
-    let all = statement.principal.iter().flat_map(|element| &element.principals().0);
-    all.filter(|(kind, _)| *kind == "AWS").flat_map(|(_, values)| values.iter().map(String::as_str))
+    principals_of(statement, "AWS")
+}
+
+/// Those of another kind.
+pub(super) fn principals_of<'a>(statement: &'a Statement, kind: &str) -> impl Iterator<Item = &'a str> {
+    let all = statement.principal.iter().filter_map(|element| element.principals().0.get(kind));
+    all.flatten().map(String::as_str)
 }
 
 /// The Allows with the principals they name, by index.
@@ -69,7 +74,7 @@ pub(super) fn allows(document: &Document) -> impl Iterator<Item = (usize, &State
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn joined<T: AsRef<str>>(all: &[T]) -> String {
+pub(crate) fn joined<T: AsRef<str>>(all: &[T]) -> String {
     match all {
         [] => String::new(),
         [one] => one.as_ref().to_owned(),

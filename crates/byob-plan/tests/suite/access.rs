@@ -435,10 +435,42 @@ fn what_was_not_read_is_never_no() {
     scene.import("bucket.a");
     scene.refused = [Kind::PublicAccessBlock, Kind::Ownership].into();
     let plan = scene.plan();
-    // Whether the block cut W&B off, and does still, is not known.
-    assert_eq!(verdict(&plan), (Answer::CannotTell, Answer::CannotTell), "{:#?}", told(&plan));
+    // Whether the block cuts W&B off is not known; what it may read stays the same either way.
+    assert!(steps(&plan).contains(&"update bucket.a.policy".to_owned()));
+    assert_eq!(verdict(&plan), (Answer::No, Answer::CannotTell), "{:#?}", told(&plan));
     assert_eq!(not_checked(&plan), ["ownership of bucket.a", "public access block of bucket.a"]);
-    assert!(plan.access.iter().all(|one| one.proof == Proof::CannotTell));
+    assert_eq!(told(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn a_block_that_is_not_read_and_stays_is_the_same_at_both_ends() {
+    let unread = "unmanaged = [\"public_access_block\"]\nwandb_access = false\n";
+    let from = |all: &[Value]| {
+        let managed = "public_access_block = false\nwandb_access = false\n".to_owned();
+        let mut scene = Scene::applied(&bucket(&(managed + &statements(all))));
+        scene.refused.insert(Kind::PublicAccessBlock);
+        scene
+    };
+    let to = |scene: &Scene, all: &[Value]| {
+        let plan = scene.with(&bucket(&(unread.to_owned() + &statements(all)))).plan();
+        (told(&plan), plan.access_verdict.grows)
+    };
+    let scene = from(&[public()]);
+    // With the block off it comes in, with it on it is cut off as before; who was in or out stays so.
+    let writer = allow("Other", &json!({"AWS": OTHER}), "s3:PutObject");
+    let (all, grows) = to(&scene, &[public(), writer]);
+    assert_eq!(all, [format!("{OTHER} objects gains bucket.a: s3:PutObject (cannot tell)")]);
+    assert_eq!(grows, Answer::CannotTell);
+    // The block does not cut off the owner's account, on or off.
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/writer");
+    let ours = allow("Ours", &json!({"AWS": role}), "s3:PutObject");
+    let (all, grows) = to(&scene, &[public(), ours.clone()]);
+    assert_eq!(all, [format!("{role} objects gains bucket.a: s3:PutObject")]);
+    assert_eq!(grows, Answer::Yes);
+    // The other way round it is lost, and nobody gains.
+    let (all, grows) = to(&from(&[public(), ours]), &[public()]);
+    assert_eq!(all, [format!("{role} objects loses bucket.a: s3:PutObject")]);
+    assert_eq!(grows, Answer::No);
 }
 
 #[test]

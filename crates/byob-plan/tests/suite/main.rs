@@ -14,6 +14,7 @@ mod drift;
 mod order;
 mod phases;
 mod policy_file;
+mod reach;
 mod refusals;
 mod renames;
 mod rules;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use byob_model::kind::{Algorithm, Encryption, KeyRef, Policy, PublicAccessBlock, SseC};
-use byob_plan::{Action, Plan, Step};
+use byob_plan::{Action, Plan, Rule, Step};
 use byob_policy::{Circumstances, Document, Guarded, Identity, Request, Requester, evaluate, is_public};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -350,7 +350,13 @@ fn walk(scene: &Scene, arns: &[String]) -> Result<bool, TestCaseError> {
     let (old, new) = (&states[0], &states[states.len() - 1]);
     let used: Vec<usize> = old.default_key.into_iter().chain(new.default_key).collect();
     let (before, after) = (old.access(&used), new.access(&used));
-    let named = plan.steps.iter().any(|s| s.phase == 1 && s.reason.contains("interrupted"));
+    let named = plan.findings.iter().any(|f| f.rule == Rule::Interrupted);
+    // The finding says what the step does.
+    let reasons = plan.steps.iter().filter(|s| s.phase == 1 && s.reason.contains("interrupted"));
+    prop_assert_eq!(
+        reasons.map(|s| s.address.clone()).collect::<BTreeSet<_>>(),
+        plan.findings.iter().filter(|f| f.rule == Rule::Interrupted).map(|f| f.address.clone()).collect()
+    );
     for (number, state) in states.iter().enumerate() {
         let access = state.access(&used);
         let at = || format!("after {number} of {:#?}\nof {}\nfrom {old:#?}", phases(&plan), scene.tables);
@@ -446,6 +452,44 @@ fn one_document_alone_is_put_in_one_write_and_never_interrupts_whom_both_name() 
     assert!(!plan.steps[1].reason.contains("interrupted"), "{}", plan.steps[1].reason);
     assert_eq!(plan.steps[2].depends_on, ["bucket.a.policy#1", "bucket.a.public_access_block#1"]);
     assert_eq!(plan.steps[1].changes[0].after, plan.steps[2].changes[0].before);
+}
+
+#[test]
+fn whom_an_over_long_form_leaves_out_is_found_where_reviewers_look() {
+    // Refusals of another team's partners, some 12 KB of them, and others in their place.
+    let refusals = |account: &str| -> Vec<Value> {
+        let who = |n: usize| format!("arn:aws:iam::{account}:role/{n:03}-{}", "x".repeat(50));
+        let all: Vec<String> = (0..130).map(who).collect();
+        let out = json!({ "Sid": "ByobExtraOut", "Effect": "Deny", "Principal": { "AWS": all },
+            "Action": "s3:DeleteBucket", "Resource": "arn:aws:s3:::acme-a" });
+        let reader = format!("arn:aws:iam::{account}:role/reader");
+        vec![out, allow("ByobExtraRead", &[&reader], &["s3:GetObject"])]
+    };
+    let mut scene = Scene::applied(&format!("{TABLES}{}", statements(&refusals("111122223333"))));
+    let new = refusals("444455556666");
+    scene.tables = format!("{TABLES}{}", statements(&new));
+    // The policy alone is put in one write.
+    assert!(scene.plan().findings.iter().all(|f| f.rule != Rule::Interrupted));
+    scene.world.bucket(BUCKET).block =
+        Some(PublicAccessBlock { restrict_public_buckets: false, ..PublicAccessBlock::ALL });
+    let plan = scene.plan();
+    assert_eq!(plan.steps.iter().filter(|s| s.phase == 1).count(), 2, "{:?}", phases(&plan));
+    let found: Vec<_> = plan.findings.iter().filter(|f| f.rule == Rule::Interrupted).collect();
+    let [finding] = found[..] else { panic!("{:#?}", plan.findings) };
+    assert_eq!(finding.address.to_string(), "bucket.a.policy");
+    assert!(
+        finding.message.contains("W&B") && finding.message.contains("over AWS's limit"),
+        "{}",
+        finding.message
+    );
+    assert!(!finding.help.is_empty() && !plan.blocked());
+    // Somebody may have thought about it.
+    let waiver = "[[waive]]\nrule = \"BYOB058\"\naddress = \"bucket.a.policy\"\nreason = \"at night\"\nuntil = \"2026-12-31\"\n";
+    let waived = scene.with(&format!("{}{waiver}", scene.tables)).plan();
+    assert!(waived.findings.iter().any(|f| f.rule == Rule::Interrupted && f.waived.is_some()));
+    // Half way it is over for those who look then.
+    scene.perform(&plan, 2);
+    assert!(scene.plan().findings.iter().all(|f| f.rule != Rule::Interrupted));
 }
 
 #[test]

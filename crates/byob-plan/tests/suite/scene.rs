@@ -313,9 +313,9 @@ fn resolve(value: &mut Value, arns: &BTreeMap<RootAddress, String>) {
 }
 
 /// Whether a finding makes the plan impossible. Others may be waived: what the rules think of a configuration does not
-/// keep it from being reached.
+/// keep it from being reached. Nor does a public policy that AWS would refuse: this world takes it.
 pub(crate) fn impossible(plan: &Plan) -> bool {
-    plan.findings.iter().any(|f| f.rule.impossible())
+    plan.findings.iter().any(|f| f.rule.impossible() && f.rule != Rule::PublicRefused)
 }
 
 /// `create bucket.a.policy`, in order.

@@ -273,3 +273,40 @@ fn a_target_that_lets_w_and_b_in_brings_the_policy_of_the_key() {
     let stepped: Vec<String> = plan.steps.iter().map(|s| s.address.to_string()).collect();
     assert!(stepped.contains(&"key.k.policy".to_owned()), "{stepped:?}");
 }
+
+#[test]
+fn a_bucket_that_receives_logs_does_not_go_silently() {
+    const LOGS: &str = "[bucket.l]\nname = \"acme-l\"\nprotect = false\n";
+    const OTHER: &str = "[bucket.a]\nname = \"acme-a\"\n";
+    for target in ["acme-l", "bucket.l"] {
+        let logging = format!("{OTHER}logging = {{ target_bucket = \"{target}\" }}\n");
+        let scene = Scene::applied(&format!("{logging}{LOGS}"));
+        let lost = |scene: &Scene| -> Vec<String> {
+            let plan = scene.plan();
+            assert!(!plan.blocked(), "{:#?}", plan.findings);
+            let found = plan.findings.iter().filter(|f| f.rule == Rule::LogsLost);
+            found.map(|f| format!("{}: {}", f.address, f.message)).collect()
+        };
+        assert_eq!(lost(&scene), Vec::<String>::new());
+        let said = ["bucket.l: `acme-l` receives the access logs of bucket.a: once it is gone they are lost"];
+        // The table is taken out, and logs go on going there.
+        if target == "acme-l" {
+            assert_eq!(lost(&scene.with(&logging)), said);
+        }
+        // Or they would not, and that step is not among the targets.
+        let without = scene.with(OTHER);
+        assert_eq!(lost(&without), Vec::<String>::new());
+        assert_eq!(lost(&targeting(&without, &["bucket.l"])), said);
+        assert_eq!(lost(&targeting(&without, &["bucket.a", "bucket.l"])), Vec::<String>::new());
+        // `destroy` of one, of both, and of what stays although its table goes.
+        let mut destroyed = targeting(&scene, &["bucket.l"]);
+        destroyed.mode.destroy = true;
+        assert_eq!(lost(&destroyed), said);
+        let unprotected = scene.tables.replace(OTHER, &format!("{OTHER}protect = false\n"));
+        let mut both = Scene::applied(&unprotected);
+        both.mode.destroy = true;
+        assert_eq!(lost(&both), Vec::<String>::new());
+        let forgotten = scene.with("forget = [\"bucket.a\"]\n");
+        assert_eq!(lost(&forgotten), said);
+    }
+}

@@ -64,6 +64,34 @@ fn past_its_date_it_warns_for_thirty_days_before_it_blocks_again() {
 }
 
 #[test]
+fn one_that_holds_for_more_than_a_year_is_told() {
+    // A year, with a leap day in it or not, is not long.
+    for (until, told) in
+        [("2026-12-31", false), ("2027-11-21", false), ("2027-11-22", true), ("9999-12-31", true)]
+    {
+        let scene = on(&waived(until), "2026-11-20");
+        let plan = scene.plan();
+        assert_eq!(found(&plan, Rule::WaiverLong), told.then_some(Severity::Warning), "{until}");
+        assert!(!plan.blocked());
+        if told {
+            let finding = plan.findings.iter().find(|f| f.rule == Rule::WaiverLong).unwrap();
+            assert_eq!(finding.address.to_string(), "bucket.a.cors");
+            assert!(
+                finding.message.contains(until) && finding.message.contains("BYOB025"),
+                "{}",
+                finding.message
+            );
+        }
+    }
+    // It is told until the day is near, applied or not.
+    let mut scene = on(&waived("2028-06-30"), "2026-11-20");
+    scene.apply();
+    assert_eq!(found(&scene.plan(), Rule::WaiverLong), Some(Severity::Warning));
+    scene.today = "2027-07-01".parse().unwrap();
+    assert_eq!(found(&scene.plan(), Rule::WaiverLong), None);
+}
+
+#[test]
 fn it_covers_one_rule_at_one_address() {
     let two = format!("{BUCKET}[bucket.b]\nname = \"acme-b\"\ncors_origins = []\n");
     let tables = format!("{two}{}", waiver(Rule::WandbLacksCors, "bucket.a.cors", "2027-12-31"));
@@ -168,4 +196,101 @@ fn the_digest_knows_the_waiver_and_the_day_only_by_what_it_changes() {
     assert_ne!(digest(&tables, "2026-12-31"), digest(&tables, "2027-01-01"));
     assert_eq!(digest(&tables, "2027-01-01"), digest(&tables, "2027-01-30"));
     assert_eq!(digest(BUCKET, "2026-11-20"), digest(BUCKET, "2030-01-01"));
+}
+
+/// Statements that anybody may read by, each of one object.
+fn open_to_all(objects: &[&str]) -> String {
+    let one = |name: &&str| {
+        format!(
+            "{{ Sid = \"Open{name}\", Effect = \"Allow\", Principal = \"*\", Action = \"s3:GetObject\", \
+             Resource = \"arn:aws:s3:::acme-a/{name}\" }}"
+        )
+    };
+    let all: Vec<String> = objects.iter().map(one).collect();
+    format!("extra_statements = [{}]\n", all.join(", "))
+}
+
+fn public_bucket(fields: &str, objects: &[&str], until: &str) -> String {
+    let waiver = waiver(Rule::Public, "bucket.a.policy", until);
+    let fields = format!("public_access_block = {{ {fields} }}\n{}", open_to_all(objects));
+    format!("[bucket.a]\nname = \"acme-a\"\n{fields}{waiver}")
+}
+
+#[test]
+fn a_waiver_that_was_applied_does_not_cover_what_is_public_only_since() {
+    const OPEN: &str = "block_public_policy = false, restrict_public_buckets = false";
+    let tables = |objects: &[&str], until: &str| public_bucket(OPEN, objects, until);
+    let public = |plan: &Plan| plan.findings.iter().find(|f| f.rule == Rule::Public).cloned();
+    // A new waiver covers what it is written for, and goes on covering it.
+    let new = Scene::new(&tables(&["a"], "2027-01-31"));
+    assert!(!new.plan().blocked(), "{:#?}", new.plan().findings);
+    let scene = Scene::applied(&tables(&["a"], "2027-01-31"));
+    assert!(!scene.plan().blocked());
+    // What comes later is another matter: it is named, and blocks.
+    let plan = scene.with(&tables(&["a", "b"], "2027-01-31")).plan();
+    assert!(plan.blocked());
+    let finding = public(&plan).unwrap();
+    assert_eq!(finding.waived, None);
+    assert!(finding.message.contains("the waiver does not cover statement `Openb`"), "{}", finding.message);
+    assert!(finding.help.contains("`until`"), "{}", finding.help);
+    // Until somebody has looked at the waiver again, which is a change that the plan shows.
+    let mut again = scene.with(&tables(&["a", "b"], "2027-02-28"));
+    assert!(!again.plan().blocked());
+    assert!(steps(&again.plan()).contains(&"update bucket.a".to_owned()));
+    // An apply that dies on the way can be gone on with at any point.
+    let whole = again.plan();
+    for done in 0..=whole.steps.len() {
+        let mut died = again.clone();
+        died.perform(&whole, done);
+        assert!(!died.plan().blocked(), "after {done} steps: {:#?}", died.plan().findings);
+    }
+    again.apply();
+    assert!(!again.plan().blocked());
+    // Less than was accepted, or the same in other words, is accepted.
+    assert!(!again.with(&tables(&["b"], "2027-02-28")).plan().blocked());
+    assert!(!again.with(&tables(&["b", "a"], "2027-02-28").replace("Openb", "Other")).plan().blocked());
+    assert!(again.with(&tables(&["*"], "2027-02-28")).plan().blocked());
+}
+
+#[test]
+fn a_waiver_that_was_applied_does_not_cover_a_block_that_goes_off() {
+    let on = public_bucket("block_public_policy = false", &["a"], "2027-01-31");
+    let off = |until: &str| {
+        public_bucket("block_public_policy = false, restrict_public_buckets = false", &["a"], until)
+    };
+    let scene = Scene::applied(&on);
+    assert_eq!(found(&scene.plan(), Rule::Public), None);
+    let blocked = |scene: &Scene| scene.plan().findings.iter().any(|f| f.rule == Rule::Public && f.blocks());
+    assert!(blocked(&scene.with(&off("2027-01-31"))));
+    let mut again = scene.with(&off("2027-02-28"));
+    assert!(!blocked(&again));
+    let whole = again.plan();
+    for done in 0..=whole.steps.len() {
+        let mut died = again.clone();
+        died.perform(&whole, done);
+        assert!(!blocked(&died), "after {done} steps: {:#?}", died.plan().findings);
+    }
+    again.apply();
+    assert!(!blocked(&again));
+}
+
+#[test]
+fn a_waiver_that_was_applied_does_not_cover_what_another_team_opened_since() {
+    let keep = |tables: String| {
+        tables.replace("Open", "ByobExtraOpen").replacen("\n", "\nforeign_statements = \"keep\"\n", 1)
+    };
+    let tables = keep(public_bucket(
+        "block_public_policy = false, restrict_public_buckets = false",
+        &["a"],
+        "2027-01-31",
+    ));
+    let mut scene = Scene::applied(&tables);
+    assert!(!scene.plan().blocked());
+    let theirs = r#"{"Sid":"Theirs","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::acme-a/z"}"#;
+    let theirs = byob_policy::Statement::from_value(&serde_json::from_str(theirs).unwrap()).unwrap();
+    scene.world.bucket("acme-a").policy.as_mut().unwrap().document.statements.push(theirs);
+    let plan = scene.plan();
+    assert!(plan.blocked());
+    let finding = plan.findings.iter().find(|f| f.rule == Rule::Public).unwrap();
+    assert!(finding.message.contains("the waiver does not cover statement `Theirs`"), "{}", finding.message);
 }

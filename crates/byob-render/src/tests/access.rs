@@ -1,4 +1,5 @@
 use byob_plan::access::{Access, Answer, Example, Proof};
+use byob_plan::{Finding, Rule};
 use byob_policy::{ResourceClass, actions_matching};
 use insta::assert_snapshot;
 
@@ -127,6 +128,27 @@ fn who_may_come_without_tls_and_who_only_may() {
         ..verdict(Answer::Yes, &["ACLs of bucket.vision"])
     };
     assert_snapshot!(section(&changed(access, verdict), 100));
+}
+
+#[test]
+fn who_is_interrupted_for_a_moment_stands_under_access_and_beside_the_counts() {
+    let mut plan = changed(Vec::new(), verdict(Answer::No, &[]));
+    plan.findings.push(Finding::new(
+        Rule::Interrupted,
+        address("bucket.vision.policy"),
+        "without access between the two phases: W&B Dedicated Cloud (830241207209) (both forms together are over AWS's \
+         limit)",
+        "apply the changes of bucket.vision one after the other",
+    ));
+    assert_snapshot!(section(&plan, 100));
+    assert_eq!(
+        crate::counts(&plan),
+        "0 to create, 1 to update, 0 to delete; access is interrupted for a moment"
+    );
+    // Said once, and wherever the steps are shown.
+    let text = plan_text(&plan, &header(), &WIDE);
+    assert_eq!(text.matches("BYOB058").count(), 1, "{text}");
+    assert!(crate::plan_details(&plan, &WIDE).contains("BYOB058"));
 }
 
 #[test]

@@ -1,16 +1,15 @@
 //! What `extra_statements` and `policy_file` add to a bucket's policy, and `foreign_statements`.
 
-use std::collections::BTreeSet;
-
 use byob_policy::arn::{Arn, Partition};
 use byob_policy::operator::UnknownOperator;
-use byob_policy::{Document, PrincipalElement, Problem, Statement};
+use byob_policy::{Document, PrincipalElement, Problem, ResourceElement, Statement, Version};
 use serde_json::json;
 
 use super::Context;
 use super::reader::{Field, Report, Table, find_text};
 use crate::config::{ForeignStatements, NameSource};
 use crate::kind::{Purpose, WANDB_SID, is_our_sid};
+use crate::refused::{Reading, Refused};
 
 /// What the `Sid`s of further statements begin with where byob must tell them from other teams'.
 const EXTRA_SID_PREFIX: &str = "ByobExtra";
@@ -26,7 +25,7 @@ struct Rules<'a> {
     partition: Partition,
     name: Option<&'a NameSource>,
     keeps_foreign: bool,
-    sids: BTreeSet<String>,
+    reading: Reading,
 }
 
 /// `extra_statements`, then those of `policy_file`; and `foreign_statements`.
@@ -42,7 +41,7 @@ pub(super) fn statements(
         Some(foreign) => foreign == ForeignStatements::Keep,
         None => purpose == Purpose::Reference,
     };
-    let mut rules = Rules { partition: *partition, name, keeps_foreign, sids: BTreeSet::new() };
+    let mut rules = Rules { partition: *partition, name, keeps_foreign, reading: Reading::new(*partition) };
     let mut statements = Vec::new();
     if let Some(field) = table.take(report, "extra_statements") {
         for element in field.list(report).unwrap_or_default() {
@@ -113,7 +112,10 @@ fn file<'t>(
         }
     };
     match Document::parse(&text) {
-        Ok(document) => Some((path, document)),
+        Ok(document) => {
+            written_variables(&document, path, field, report);
+            Some((path, document))
+        }
         Err(error) => {
             let message = format!("{path}:{}:{}: {}", error.line, error.column, error.message());
             field.error(report, message, "this file is not a policy", error.help());
@@ -122,43 +124,74 @@ fn file<'t>(
     }
 }
 
+/// byob puts policies of 2012-10-17, in which `${` begins a variable. In 2008-10-17, and in a file without a `Version`, it
+/// is text: which of the two is meant has to be said.
+///
+/// Source: IAM user guide, "IAM policy elements: Version", "Policy variables".
+fn written_variables(document: &Document, path: &str, field: &Field<'_>, report: &mut Report) {
+    if document.version == Version::V2012 {
+        return;
+    }
+    for (index, statement) in document.statements.iter().enumerate() {
+        let resources = statement.resource.iter().flat_map(ResourceElement::resources);
+        let values = statement.condition.values().flat_map(|keys| keys.values()).flatten();
+        let Some(value) = resources.chain(values).find(|value| value.contains("${")) else { continue };
+        let message = format!(
+            "statement {} of `{path}`: `${{` in `{value}` is plain text in version 2008-10-17, and byob puts 2012-10-17",
+            index + 1
+        );
+        let help = "write \"Version\": \"2012-10-17\" into the file; where `${` is to be text, write `${$}{`";
+        field.error(report, message, "a variable, or text?", help);
+    }
+}
+
 impl Rules<'_> {
     fn check(&mut self, statement: &Statement, report: &mut Report, place: &Field<'_>, subject: &str) {
-        self.check_sid(statement.sid.as_deref(), report, place, subject);
-        match &statement.principal {
-            None => {
-                let help = "a bucket policy says to whom: add `Principal = { AWS = \"arn:…\" }`";
-                report.error(place.span, format!("{subject} has no `Principal`"), "for whom?", help);
-            }
-            Some(principal) => self.check_principal(principal, report, place, subject),
+        let is_bucket = |name: &str| self.name.is_some_and(|source| may_be(source, name));
+        // A name that is missing or wrong has its own error.
+        let is_bucket: Option<&dyn Fn(&str) -> bool> = self.name.is_some().then_some(&is_bucket);
+        let refused = self.reading.next(statement, is_bucket);
+        self.check_sid(statement.sid.as_deref(), &refused, report, place, subject);
+        if let Some(principal) = &statement.principal {
+            self.check_principal(principal, report, place, subject);
         }
         let at = |text: &str| find_text(place.value, text).unwrap_or(place.span);
-        for action in statement.action.actions() {
-            let is_of_s3 = action.get(..3).is_some_and(|service| service.eq_ignore_ascii_case("s3:"));
-            if action != "*" && !is_of_s3 {
-                let help = "a bucket policy is about actions of S3, such as `s3:GetObject`";
-                report.error(
+        for one in refused {
+            match one {
+                Refused::NoPrincipal => {
+                    let help = "a bucket policy says to whom: add `Principal = { AWS = \"arn:…\" }`";
+                    report.error(place.span, format!("{subject} has no `Principal`"), "for whom?", help);
+                }
+                Refused::ActionOfOthers(action) => report.error(
                     at(action),
                     format!("{}`{action}` is not an action of S3", within(subject)),
                     "AWS would refuse the policy",
-                    help,
-                );
-            }
-        }
-        match &statement.resource {
-            None => {
-                let help = format!("say on what: {}", self.resources());
-                report.error(place.span, format!("{subject} has no `Resource`"), "on what?", help);
-            }
-            Some(resource) => {
-                for resource in resource.resources() {
-                    self.check_resource(resource, report, place, subject);
+                    "a bucket policy is about actions of S3, such as `s3:GetObject`",
+                ),
+                Refused::NoResource => {
+                    let help = format!("say on what: {}", self.resources());
+                    report.error(place.span, format!("{subject} has no `Resource`"), "on what?", help);
                 }
+                Refused::OtherResource(resource) => report.error(
+                    at(resource),
+                    format!("{}`{resource}` is neither this bucket nor its objects", within(subject)),
+                    "AWS would refuse the policy",
+                    format!("write {}", self.resources()),
+                ),
+                // Said with what else is wrong with it.
+                Refused::SidTwice(_) => {}
             }
         }
     }
 
-    fn check_sid(&mut self, sid: Option<&str>, report: &mut Report, place: &Field<'_>, subject: &str) {
+    fn check_sid(
+        &self,
+        sid: Option<&str>,
+        refused: &[Refused<'_>],
+        report: &mut Report,
+        place: &Field<'_>,
+        subject: &str,
+    ) {
         let sid = sid.unwrap_or_default();
         let span = find_text(place.value, sid).unwrap_or(place.span);
         let is_extra = sid.starts_with(EXTRA_SID_PREFIX);
@@ -172,7 +205,7 @@ impl Rules<'_> {
             let plain: String = sid.chars().filter(char::is_ascii_alphanumeric).collect();
             let suggestion = if plain.is_empty() { "Backup" } else { &plain };
             report.error(span, message, format!("such as `{EXTRA_SID_PREFIX}{suggestion}`"), help);
-        } else if !sid.is_empty() && !self.sids.insert(sid.to_owned()) {
+        } else if refused.contains(&Refused::SidTwice(sid)) {
             let help = "AWS takes each `Sid` once in a policy: choose another";
             report.error(
                 span,
@@ -208,25 +241,6 @@ impl Rules<'_> {
         }
     }
 
-    fn check_resource(&self, resource: &str, report: &mut Report, place: &Field<'_>, subject: &str) {
-        // A name that is missing or wrong has its own error.
-        let Some(name) = self.name else { return };
-        let bucket = resource
-            .strip_prefix(&format!("arn:{}:s3:::", self.partition))
-            .map(|rest| rest.split_once('/').map_or(rest, |(bucket, _)| bucket));
-        let is_ours = match name {
-            NameSource::Exact(name) => bucket == Some(name),
-            NameSource::Prefix { prefix, .. } => {
-                bucket.is_some_and(|bucket| bucket.starts_with(&format!("{prefix}-file-storage-")))
-            }
-        };
-        if !is_ours {
-            let message = format!("{}`{resource}` is neither this bucket nor its objects", within(subject));
-            let span = find_text(place.value, resource).unwrap_or(place.span);
-            report.error(span, message, "AWS would refuse the policy", format!("write {}", self.resources()));
-        }
-    }
-
     /// What a `Resource` may be.
     fn resources(&self) -> String {
         let name = match self.name {
@@ -236,6 +250,14 @@ impl Rules<'_> {
         };
         let arn = format!("arn:{}:s3:::{name}", self.partition);
         format!("\"{arn}\" for the bucket, \"{arn}/*\" for its objects")
+    }
+}
+
+/// Whether a bucket may have this name.
+fn may_be(source: &NameSource, name: &str) -> bool {
+    match source {
+        NameSource::Exact(exact) => name == exact,
+        NameSource::Prefix { prefix, .. } => name.starts_with(&format!("{prefix}-file-storage-")),
     }
 }
 
