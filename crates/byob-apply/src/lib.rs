@@ -2,6 +2,7 @@
 //! in `byob-plan`; everything that talks to AWS stands behind [`Cloud`].
 
 pub mod cloud;
+pub mod command;
 mod error;
 mod pace;
 pub mod readback;
