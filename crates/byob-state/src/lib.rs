@@ -12,8 +12,11 @@ mod disk;
 pub mod format;
 pub mod journal;
 mod json;
+pub mod lease;
 pub mod local;
 pub mod memory;
+pub mod objects;
+pub mod remote;
 pub mod store;
 #[cfg(test)]
 mod testing;
@@ -22,7 +25,9 @@ pub use format::{FORMAT_VERSION, FormatError};
 pub use journal::{Entry, JournalError, replay};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
-pub use store::{Guard, Loaded, LockInfo, Store, StoreError};
+pub use objects::{ObjectError, Objects, Timer};
+pub use remote::RemoteStore;
+pub use store::{Guard, Loaded, LockInfo, ProcessMark, Store, StoreError};
 
 /// The version that is written into records.
 pub const BYOB_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::Entry;
 use crate::assembled::{AssembleError, SaveError};
 use crate::format::FormatError;
+use crate::objects::ObjectError;
 
 /// A place that keeps one record.
 ///
@@ -57,6 +58,20 @@ pub trait Store {
     /// going on with other entries, is possible.
     async fn journal(&self, entries: &[Entry]) -> Result<(), StoreError>;
 
+    /// Waits until a call that writes may be begun: at once, but where the lock holds by a lease of which too little is
+    /// left. Such a call must end within [`call_limit`](Self::call_limit).
+    ///
+    /// # Errors
+    /// [`StoreError::LockLost`]: somebody else may write by now.
+    async fn may_write(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// How long a call that writes may take; `None`: as long as it takes.
+    fn call_limit(&self) -> Option<Duration> {
+        None
+    }
+
     /// Where it is, for people: `state/byob.state.json`.
     fn location(&self) -> String;
 }
@@ -67,9 +82,9 @@ pub trait Guard {
     /// For whom.
     fn info(&self) -> &LockInfo;
 
-    /// How much longer it is certainly held without being renewed; `None` if it does not end by itself.
-    fn left(&self) -> Option<Duration> {
-        None
+    /// Keeps it held for as long as this future is polled; it ends only when the lock is lost.
+    async fn keep(&self) -> StoreError {
+        std::future::pending().await
     }
 
     /// Gives the lock back.
@@ -105,6 +120,35 @@ pub struct LockInfo {
     pub pid: u32,
     /// UTC seconds since 1970.
     pub since: i64,
+    /// What tells that process from all others of the host; absent where the system does not say it, and in locks of
+    /// byob 0.1.0's first builds.
+    #[serde(default)]
+    pub process: Option<ProcessMark>,
+}
+
+/// What tells one process of a host from all others, of other boots and of other containers on it too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessMark {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// The namespace its process id is of: `pid:[4026531836]`.
+    pub pid_namespace: String,
+    /// When it began, in clock ticks since the boot (field 22 of `/proc/PID/stat`).
+    pub started: u64,
+}
+
+impl ProcessMark {
+    /// Of a running process of this machine and namespace; `None` where there is none, or no `/proc`.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+        let pid_namespace = std::fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name of the program stands in parentheses, and may hold spaces and parentheses itself.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let started = rest.split_whitespace().nth(19)?.parse().ok()?;
+        Some(Self { boot_id, pid_namespace, started })
+    }
 }
 
 impl LockInfo {
@@ -116,14 +160,36 @@ impl LockInfo {
             .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
         let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { id, command: command.to_owned(), user, host, pid: std::process::id(), since }
+        let pid = std::process::id();
+        Self { id, command: command.to_owned(), user, host, pid, since, process: ProcessMark::of(pid) }
+    }
+
+    /// Whether it certainly was a process of this very machine that has ended.
+    #[must_use]
+    pub fn is_dead_here(&self) -> bool {
+        let (Some(mark), Some(own)) = (&self.process, ProcessMark::of(std::process::id())) else {
+            return false;
+        };
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let here =
+            self.host == host && mark.boot_id == own.boot_id && mark.pid_namespace == own.pid_namespace;
+        // Another process may have its number by now; then it began at another time.
+        here && ProcessMark::of(self.pid).is_none_or(|now| now.started != mark.started)
     }
 
     /// Of a holder that did not say who it is.
     #[must_use]
     pub fn unknown() -> Self {
         let unknown = || "unknown".to_owned();
-        Self { id: Uuid::nil(), command: unknown(), user: unknown(), host: unknown(), pid: 0, since: 0 }
+        Self {
+            id: Uuid::nil(),
+            command: unknown(),
+            user: unknown(),
+            host: unknown(),
+            pid: 0,
+            since: 0,
+            process: None,
+        }
     }
 }
 
@@ -182,6 +248,24 @@ pub enum StoreError {
     NotAFile {
         /// What stands there.
         path: String,
+    },
+    /// The place that keeps the record's objects did not do what it was asked.
+    #[error("could not {doing} {location}: {error}")]
+    Objects {
+        /// `read`, `write`, …
+        doing: &'static str,
+        /// The object.
+        location: String,
+        /// What the place said.
+        error: ObjectError,
+    },
+    /// The place writes where it was told to write only over something else: two runs could not be kept apart.
+    #[error(
+        "the place of {location} ignores If-Match or If-None-Match on writes, so a lock there would hold nobody off"
+    )]
+    Unconditional {
+        /// The object.
+        location: String,
     },
     /// Somebody else held the lock until the timeout.
     #[error("{location} is locked: {holder}")]
@@ -251,6 +335,13 @@ impl StoreError {
                  history/ and run again, so that the journal beside it can be read"
             ),
             Self::Locked { .. } => "wait for it to end, or give more time with --lock-timeout".to_owned(),
+            Self::Objects { error: ObjectError::Refused { help, .. }, .. } => return help.clone(),
+            Self::Objects { .. } => "what was saved before is intact; run again".to_owned(),
+            Self::Unconditional { .. } => {
+                "keep the record in S3, or in a store with conditional writes (MinIO, Ceph and R2 have them in their \
+                 newer versions), or in a file"
+                    .to_owned()
+            }
             Self::SymbolicLink { .. } => "let `[state] path` name the file itself".to_owned(),
             Self::LockLost { .. } => "let the other run end, then run again".to_owned(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {

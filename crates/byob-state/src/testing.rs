@@ -89,6 +89,7 @@ pub(crate) fn lock_info(number: u128) -> LockInfo {
         host: "ci-7".into(),
         pid: 4711,
         since: 1_790_000_000,
+        process: None,
     }
 }
 

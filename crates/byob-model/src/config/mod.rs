@@ -54,7 +54,7 @@ pub struct Aws {
 }
 
 /// `assume_role = { ... }`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AssumeRole {
     /// The role's ARN.
     pub role_arn: String,
@@ -103,6 +103,25 @@ pub struct Wandb {
 pub enum State {
     /// A file, as written (relative to the folder of `byob.toml`).
     Path(String),
+    /// `s3`: objects in a bucket.
+    S3(ObjectState),
+}
+
+/// `[state] s3`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectState {
+    /// `bucket`.
+    pub bucket: String,
+    /// `key`: the record's; the journal and the lock stand beside it.
+    pub key: String,
+    /// `region`; `None`: `[aws]`'s.
+    pub region: Option<String>,
+    /// `profile`; `None`: `[aws]`'s, unless there is an `assume_role` here.
+    pub profile: Option<String>,
+    /// `assume_role`; `None`: `[aws]`'s, unless there is a `profile` here.
+    pub assume_role: Option<AssumeRole>,
+    /// `kms_key`: an ARN; `None`: the bucket's default encryption.
+    pub kms_key: Option<String>,
 }
 
 /// `[bucket.<label>]`.

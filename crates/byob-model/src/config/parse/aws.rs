@@ -45,7 +45,8 @@ fn account_id(field: &Field<'_>, report: &mut Report) -> Option<AccountId> {
     account
 }
 
-fn assume_role(
+/// `assume_role`; `account`: the one it must be in.
+pub(super) fn assume_role(
     context: &mut Context<'_>,
     field: &Field<'_>,
     account: Option<&AccountId>,

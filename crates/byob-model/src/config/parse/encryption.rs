@@ -1,5 +1,7 @@
 //! `encryption`: the default encryption of a bucket, and the key it names.
 
+use byob_policy::arn::{Arn, Partition};
+
 use super::reader::{Field, Report, nearest};
 use super::{Context, principal, shape};
 use crate::address::RootAddress;
@@ -103,14 +105,7 @@ fn key(context: &mut Context<'_>, field: &Field<'_>, region: Option<&str>) -> Op
         field.error(report, format!("`{text}` is not a key"), label, field.help());
         return None;
     }
-    let arn = principal::arn(field, report, text, context.partition)?;
-    let id = arn.resource.strip_prefix("key/").unwrap_or_default();
-    let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if arn.service != "kms" || arn.account_id().is_none() || !is_id {
-        let label = format!("must look like arn:{}:kms:<region>:<account id>:key/<id>", context.partition);
-        field.error(report, format!("`{text}` is not the ARN of a KMS key"), label, field.help());
-        return None;
-    }
+    let arn = key_arn(field, report, text, context.partition)?;
     if let Some(region) = region
         && arn.region != region
     {
@@ -120,6 +115,24 @@ fn key(context: &mut Context<'_>, field: &Field<'_>, region: Option<&str>) -> Op
         return None;
     }
     Some(KeyRef::Arn(text.to_owned()))
+}
+
+/// The ARN of a KMS key (not of an alias); `None` where it is another, which is reported.
+pub(super) fn key_arn(
+    field: &Field<'_>,
+    report: &mut Report,
+    text: &str,
+    partition: Partition,
+) -> Option<Arn> {
+    let arn = principal::arn(field, report, text, partition)?;
+    let id = arn.resource.strip_prefix("key/").unwrap_or_default();
+    let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if arn.service != "kms" || arn.account_id().is_none() || !is_id {
+        let label = format!("must look like arn:{partition}:kms:<region>:<account id>:key/<id>");
+        field.error(report, format!("`{text}` is not the ARN of a KMS key"), label, field.help());
+        return None;
+    }
+    Some(arn)
 }
 
 fn managed(context: &mut Context<'_>, field: &Field<'_>, label: &str) -> Option<KeyRef> {

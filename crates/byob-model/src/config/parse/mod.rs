@@ -20,6 +20,7 @@ mod principal;
 mod reader;
 mod region;
 mod shape;
+mod state;
 mod syntax;
 mod tags;
 mod waive;
@@ -32,14 +33,13 @@ use toml::de::{DeTable, DeValue};
 
 use self::reader::{Field, Report, Table};
 use self::shape::Shape;
-use super::{Configuration, Deployment, ReadFile, State};
+use super::{Configuration, Deployment, ReadFile};
 use crate::address::is_label;
 use crate::diagnostic::Diagnostic;
 
 /// The version of the format that is read here.
 const VERSION: i64 = 1;
 const DEFAULT_STACK: &str = "default";
-const DEFAULT_STATE_PATH: &str = "state/byob.state.json";
 
 /// What parsers of single tables need to know of the rest of the file.
 struct Context<'a> {
@@ -80,7 +80,7 @@ pub(super) fn parse(text: &str, read_file: &ReadFile<'_>) -> Result<Configuratio
     let aws = aws::aws(&mut context, &mut file);
     context.region.clone_from(&aws.region);
     let wandb = wandb::wandb(&mut context, &mut file);
-    let state = state(&mut context.report, &mut file);
+    let state = state::state(&mut context, &mut file);
     let tags = tags::tags(&mut context.report, &mut file);
     let buckets = tables(&mut context, &mut file, "bucket", &shape::BUCKET, bucket::bucket);
     let keys = tables(&mut context, &mut file, "key", &shape::KEY, key::key);
@@ -126,23 +126,6 @@ fn stack(report: &mut Report, file: &mut Table<'_>) -> String {
         field.error(report, message, "must be 1 to 64 of A-Z a-z 0-9 _ -", suggest_plain(text, 64));
     }
     text.to_owned()
-}
-
-fn state(report: &mut Report, file: &mut Table<'_>) -> State {
-    let mut path = DEFAULT_STATE_PATH.to_owned();
-    if let Some(mut table) = file.take(report, "state").and_then(|field| field.table(report, &shape::STATE)) {
-        if let Some(field) = table.take(report, "path")
-            && let Some(text) = field.nonempty_text(report)
-        {
-            text.clone_into(&mut path);
-            if text.ends_with(['/', '\\']) {
-                let help = format!("add a file name: `path = \"{text}byob.state.json\"`");
-                field.error(report, "`path` names a folder", "the state is one file", help);
-            }
-        }
-        table.finish(report);
-    }
-    State::Path(path)
 }
 
 /// `[bucket.*]` or `[key.*]`, by label.

@@ -26,7 +26,7 @@ pub(super) const FILE: Shape = Shape {
         ("stack", "a name that tells two configurations in one account apart, 1 to 64 of A-Z a-z 0-9 _ -"),
         ("aws", "a table: `[aws]` with `region` and `account_id`"),
         ("wandb", "a table: `[wandb]` with `deployment`"),
-        ("state", "a table: `[state]` with `path`"),
+        ("state", "a table: `[state]` with `path` or `s3`"),
         ("tags", "a table: `[tags]` with a string for each tag"),
         ("forget", "a list of addresses to leave alone and drop from the record, such as [\"bucket.old\"]"),
         ("waive", "made of tables: `[[waive]]`, each with `rule`, `address`, `reason` and `until`"),
@@ -83,14 +83,36 @@ pub(super) const WANDB: Shape = Shape {
 
 pub(super) const STATE: Shape = Shape {
     title: "`[state]`",
-    fields: &[(
-        "path",
-        "the path of the state file, from the folder of `byob.toml`; \"state/byob.state.json\" where absent",
-    )],
-    later: &[(
-        "s3",
-        "keep the record in a file: `path = \"state/byob.state.json\"`; the file may be committed",
-    )],
+    fields: &[
+        (
+            "path",
+            "the path of the state file, from the folder of `byob.toml`; \"state/byob.state.json\" where absent",
+        ),
+        (
+            "s3",
+            "a table: { bucket = \"acme-byob-state\", key = \"wandb/byob.state.json\", region = \"us-east-1\" }",
+        ),
+    ],
+    later: &[],
+};
+
+pub(super) const STATE_S3: Shape = Shape {
+    title: "`s3` of `[state]`",
+    fields: &[
+        (
+            "bucket",
+            "the name of the bucket that keeps the record; `byob state init` makes it where it is missing",
+        ),
+        ("key", "the record's key in it, such as \"wandb/byob.state.json\""),
+        ("region", "the region of that bucket; that of `[aws]` where absent"),
+        ("profile", "the profile that may read and write it; that of `[aws]` where absent"),
+        ("assume_role", "a role that may read and write it, as in `[aws]`; that of `[aws]` where absent"),
+        (
+            "kms_key",
+            "the ARN of the KMS key that its objects are encrypted with; the bucket's default where absent",
+        ),
+    ],
+    later: &[],
 };
 
 pub(super) const BUCKET: Shape = Shape {

@@ -44,8 +44,13 @@ deployment = "multi-tenant-cloud"
 principals = ["arn:aws:iam::111122223333:role/wandb-node", "222233334444"]
 egress = ["192.0.2.0/24", "198.51.100.7"]
 
-[state]
-path = "records/byob.json"
+[state.s3]
+bucket = "acme-byob-state"
+key = "wandb/byob.state.json"
+region = "eu-west-1"
+profile = "state"
+assume_role = { role_arn = "arn:aws:iam::444455556666:role/state", session_name = "ci" }
+kms_key = "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 [tags]
 Namespace = "WeightsBiases"
@@ -194,7 +199,13 @@ fn every_field_reaches_its_place() {
     let file = good(EVERYTHING);
     assert_eq!(file.stack, "acme-wandb");
     assert_eq!(file.forget, BTreeSet::from([RootAddress::bucket("old"), RootAddress::key("old")]));
-    assert_eq!(file.state, State::Path("records/byob.json".into()));
+    let State::S3(state) = &file.state else { panic!("{:?}", file.state) };
+    assert_eq!((state.bucket.as_str(), state.key.as_str()), ("acme-byob-state", "wandb/byob.state.json"));
+    // The role of the record may be in another account than `[aws]`'s.
+    let role = state.assume_role.as_ref().map(|role| role.role_arn.as_str());
+    assert_eq!(role, Some("arn:aws:iam::444455556666:role/state"));
+    assert_eq!((state.region.as_deref(), state.profile.as_deref()), (Some("eu-west-1"), Some("state")));
+    assert!(state.kms_key.as_ref().is_some_and(|key| key.starts_with("arn:aws:kms:eu-west-1:444455556666:")));
     let waivers: Vec<String> = file
         .waivers
         .iter()
@@ -253,14 +264,22 @@ fn every_field_reaches_its_place() {
 }
 
 #[test]
+fn a_record_may_be_a_file_of_another_name() {
+    let file = good(&format!("{MINIMAL}[state]\npath = \"records/byob.json\"\n"));
+    assert_eq!(file.state, State::Path("records/byob.json".into()));
+    assert!(file.spans.contains_key("state.path"));
+}
+
+#[test]
 fn every_field_that_help_lines_promise_is_taken_and_has_a_span() {
     let file = good(EVERYTHING);
-    let tables: [(&Shape, &[&str]); 17] = [
+    let tables: [(&Shape, &[&str]); 18] = [
         (&shape::FILE, &[""]),
         (&shape::AWS, &["aws."]),
         (&shape::ASSUME_ROLE, &["aws.assume_role."]),
         (&shape::WANDB, &["wandb."]),
         (&shape::STATE, &["state."]),
+        (&shape::STATE_S3, &["state.s3."]),
         (&shape::BUCKET, &["bucket.vision.", "bucket.logs.", "bucket.media."]),
         (&shape::ENCRYPTION, &["bucket.vision.encryption."]),
         (&shape::PUBLIC_ACCESS_BLOCK, &["bucket.vision.public_access_block."]),
@@ -285,6 +304,10 @@ fn every_field_that_help_lines_promise_is_taken_and_has_a_span() {
         for (field, _) in shape.fields {
             // Mutually exclusive with `years`.
             if shape.title == shape::OBJECT_LOCK.title && *field == "days" {
+                continue;
+            }
+            // And with `s3`.
+            if shape.title == shape::STATE.title && *field == "path" {
                 continue;
             }
             let found = paths.iter().find_map(|path| file.spans.get(&format!("{path}{field}")));
