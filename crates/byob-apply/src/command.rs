@@ -11,7 +11,7 @@ use byob_plan::approval::{Standing, standing};
 use byob_plan::event::Event;
 use byob_plan::plan::Plan;
 use byob_plan::recovery::with_keys_seen;
-use byob_state::{Loaded, Store, StoreError};
+use byob_state::{Guard, Loaded, Store, StoreError};
 use futures_util::future::{Either, select};
 use uuid::Uuid;
 
@@ -93,11 +93,13 @@ pub trait Talk: Replan {
 }
 
 /// Everything one apply runs on.
-pub struct Command<'a, C, S, K, T> {
+pub struct Command<'a, C, S: Store, K, T> {
     /// AWS.
     pub cloud: &'a C,
-    /// The record's place; its lock is held.
+    /// The record's place.
     pub store: &'a S,
+    /// Its lock, which is kept held while the command runs; giving it back is the caller's.
+    pub guard: &'a S::Guard,
     /// Time.
     pub clock: &'a K,
     /// Whoever runs it.
@@ -163,6 +165,14 @@ impl<C: Cloud, S: Store, K: Clock, T: Talk> Command<'_, C, S, K, T> {
     /// Before the steps: AWS or the record could not be read, or somebody refused; after them: AWS could not be read back
     /// (the record is saved), or the record could not be saved then.
     pub async fn run(&self) -> Result<Ended, T::Refusal> {
+        match select(pin!(self.under_lock()), pin!(self.guard.keep())).await {
+            Either::Left((ended, _)) => ended,
+            // The lock is lost. What runs is finished, no write is begun, and the store saves nothing.
+            Either::Right((_, rest)) => rest.await,
+        }
+    }
+
+    async fn under_lock(&self) -> Result<Ended, T::Refusal> {
         let refused = |error: ApplyError| T::Refusal::from(error);
         let loaded = self.store.load().await.map_err(|error| refused(error.into()))?;
         self.talk.loaded(&loaded)?;

@@ -265,7 +265,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         recorded: &Recorded,
         arns: &BTreeMap<RootAddress, String>,
         settle: Duration,
-    ) -> StepContext<'b, C, K> {
+    ) -> StepContext<'b, C, S, K> {
         let root = step.address.root();
         let made = plan.steps.iter().any(|s| s.address == root.address() && s.action == Action::Create);
         let mut known_policies = Vec::new();
@@ -280,6 +280,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             .extend(earlier.map(|s| s.before.clone().unwrap_or(Attributes::Policy(Policy::empty()))));
         StepContext {
             cloud: self.cloud,
+            store: self.store,
             clock: self.clock,
             pace: self.pace,
             lineage: recorded.lineage.unwrap_or_default(),

@@ -221,6 +221,7 @@ impl<'a, S: Store> Command<'a, S> {
         let outcome = command::Command {
             cloud: self.world,
             store: self.place,
+            guard: &guard,
             clock: self.world,
             talk: self,
             consent: &consent,

@@ -13,6 +13,7 @@ use byob_model::recorded::{Intent, Recorded};
 use byob_plan::event::Event;
 use byob_plan::{Mode, Plan};
 use byob_render::{Header, Outcome, SettledView};
+use byob_state::local::LocalGuard;
 use byob_state::{Guard, Loaded, LockInfo, Store};
 use serde_json::Value;
 use uuid::Uuid;
@@ -66,7 +67,7 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
         stop: &stop,
         progress: RefCell::new(None),
     };
-    let outcome = talk.run(&consent).await;
+    let outcome = talk.run(&consent, &guard).await;
     let released = guard.release().await;
     let code = outcome?;
     released?;
@@ -182,7 +183,7 @@ struct Telling<'a> {
 
 impl Telling<'_> {
     /// Runs it under the lock, and says how it ended.
-    async fn run(&self, consent: &Consent) -> Result<ExitCode, Failure> {
+    async fn run(&self, consent: &Consent, guard: &LocalGuard) -> Result<ExitCode, Failure> {
         let began = Instant::now();
         let session = self.session;
         let wait =
@@ -190,6 +191,7 @@ impl Telling<'_> {
         let command = Command {
             cloud: &session.cloud,
             store: &session.store,
+            guard,
             clock: &session.clock,
             talk: self,
             consent,
@@ -401,12 +403,7 @@ fn differences(approved: &Value, now: &Value) -> Vec<String> {
 }
 
 /// Says what was done, what was not, and what to do.
-fn end(
-    global: &Global,
-    session: &Session,
-    ran: &Ran,
-    time: Duration,
-) -> ExitCode {
+fn end(global: &Global, session: &Session, ran: &Ran, time: Duration) -> ExitCode {
     let names =
         |set: &std::collections::BTreeSet<byob_model::Address>| set.iter().map(ToString::to_string).collect();
     let report = &ran.report;
@@ -434,6 +431,9 @@ fn end(
                         vec!["byob plan says whose it is and what can be done".to_owned()]
                     }
                     byob_apply::run::Failure::NoArn { .. } => Vec::new(),
+                    byob_apply::run::Failure::LockLost { .. } => {
+                        vec!["let the other run end, then run again".to_owned()]
+                    }
                 };
                 (f.address.to_string(), f.error.to_string(), help)
             })
