@@ -4,7 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use byob_model::call::Call;
+use byob_model::call::{Call, Target};
+use byob_model::kind::KeyRef;
 use byob_model::live::{Live, Wanted};
 
 /// Who is asking, from `sts:GetCallerIdentity`, which needs no permission.
@@ -147,6 +148,26 @@ pub struct CloudError {
 }
 
 impl CloudError {
+    /// No answer came in time: the call may have had its effect.
+    pub(crate) fn unanswered(call: &Call, limit: Duration) -> Self {
+        let resource = match &call.target {
+            Target::Bucket { name, .. } => name.clone(),
+            Target::Key { key: KeyRef::Arn(arn), .. } => arn.clone(),
+            Target::Key { .. } => String::new(),
+        };
+        Self {
+            kind: ErrorKind::Network,
+            operation: call.operation.as_str().to_owned(),
+            iam_action: Some(call.operation.iam_action().to_owned()),
+            resource,
+            code: None,
+            status: None,
+            message: format!("within {} s", limit.as_secs()),
+            request_id: None,
+            help: Vec::new(),
+        }
+    }
+
     /// Whether AWS may have refused a policy because it does not know a principal yet: then the same policy may be taken
     /// a moment later. What it says of actions, resources or conditions stays true however often one asks.
     #[must_use]

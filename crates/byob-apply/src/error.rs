@@ -45,6 +45,12 @@ pub enum StepError {
         /// Which key.
         key: String,
     },
+    /// The record's lock does not hold any more: somebody else may be writing.
+    #[error("{why}; nothing more was written")]
+    LockLost {
+        /// What the store says.
+        why: String,
+    },
 }
 
 impl From<CloudError> for StepError {

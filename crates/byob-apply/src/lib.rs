@@ -2,8 +2,8 @@
 //! in `byob-plan`; everything that talks to AWS stands behind [`Cloud`].
 
 pub mod cloud;
+pub mod command;
 mod error;
-mod fence;
 mod pace;
 pub mod readback;
 pub mod record;

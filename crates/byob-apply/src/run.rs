@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use crate::cloud::{Clock, Cloud};
 use crate::error::{ApplyError, StepError};
-use crate::fence::Fenced;
 use crate::pace::Pace;
 use crate::readback;
 use crate::record;
@@ -116,7 +115,6 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         for step in plan.steps.iter().filter(|s| s.kind.is_root() && s.action == Action::Create) {
             arns.remove(&step.address.root());
         }
-        let fenced = Fenced { cloud: self.cloud, store: self.store, clock: self.clock };
         let mut report = Report::default();
         let mut running = FuturesUnordered::new();
         let mut entries = Vec::new();
@@ -127,7 +125,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                     let Some(index) = graph.next() else { break };
                     let step = &plan.steps[index];
                     (self.emit)(Event::Started { step: step.id.clone(), address: step.address.clone() });
-                    let context = self.context(&fenced, plan, step, recorded, &arns, settle);
+                    let context = self.context(plan, step, recorded, &arns, settle);
                     running.push(async move { (index, context.perform(step).await) });
                 }
             }
@@ -262,13 +260,12 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
 
     fn context<'b>(
         &'b self,
-        cloud: &'b Fenced<'b, C, S, K>,
         plan: &Plan,
         step: &Step,
         recorded: &Recorded,
         arns: &BTreeMap<RootAddress, String>,
         settle: Duration,
-    ) -> StepContext<'b, Fenced<'b, C, S, K>, K> {
+    ) -> StepContext<'b, C, S, K> {
         let root = step.address.root();
         let made = plan.steps.iter().any(|s| s.address == root.address() && s.action == Action::Create);
         let mut known_policies = Vec::new();
@@ -282,7 +279,8 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         known_policies
             .extend(earlier.map(|s| s.before.clone().unwrap_or(Attributes::Policy(Policy::empty()))));
         StepContext {
-            cloud,
+            cloud: self.cloud,
+            store: self.store,
             clock: self.clock,
             pace: self.pace,
             lineage: recorded.lineage.unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! One step: its calls, in order, each tried as long as AWS asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
 
 use byob_model::address::{Address, Kind, RootAddress};
@@ -11,6 +12,8 @@ use byob_model::recorded::Intent;
 use byob_plan::event::Event;
 use byob_plan::is_form;
 use byob_plan::plan::{Action, Step};
+use byob_state::Store;
+use futures_util::future::{Either, select};
 use uuid::Uuid;
 
 use crate::cloud::{Clock, Cloud, CloudError, Done, ErrorKind};
@@ -19,8 +22,10 @@ use crate::pace::Pace;
 use crate::readback::read_in_run;
 
 /// What a step needs beside itself, as it was when the step began.
-pub(crate) struct StepContext<'a, C, K> {
+pub(crate) struct StepContext<'a, C, S, K> {
     pub cloud: &'a C,
+    /// Whose lock has to hold while a write is made.
+    pub store: &'a S,
     pub clock: &'a K,
     pub pace: Pace,
     pub lineage: Uuid,
@@ -39,7 +44,7 @@ pub(crate) struct StepContext<'a, C, K> {
     pub emit: &'a dyn Fn(Event),
 }
 
-impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
+impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
     /// Makes the step's calls. Returns the ARN of a key it created.
     pub(crate) async fn perform(&self, step: &Step) -> Result<Option<String>, StepError> {
         let mut arn = None;
@@ -174,15 +179,36 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         Ok(Call { operation: call.operation, target, payload })
     }
 
+    /// Waits until the lock holds for as long as a write may take.
+    async fn may_write(&self) -> Result<(), StepError> {
+        self.store.may_write().await.map_err(|error| StepError::LockLost { why: error.to_string() })
+    }
+
+    /// Makes one write, while the lock holds: it is begun only where the lock holds for as long as it may take, and it is
+    /// given up, as one whose answer was lost, when it takes longer.
+    async fn send(&self, call: &Call) -> Result<Result<Done, CloudError>, StepError> {
+        self.may_write().await?;
+        let answer = pin!(self.cloud.perform(call));
+        // Emptying a bucket is many requests, each of them short; what they delete was consented to by name.
+        let limit = self.store.call_limit().filter(|_| call.operation != Operation::DeleteObjects);
+        let Some(limit) = limit else { return Ok(answer.await) };
+        Ok(match select(answer, pin!(self.clock.sleep(limit))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(CloudError::unanswered(call, limit)),
+        })
+    }
+
     /// Tries a call that can be repeated.
     async fn tried(&self, step: &Step, call: &Call) -> Result<Done, StepError> {
         let began = self.clock.elapsed();
         let mut tries: u32 = 0;
         loop {
             if matches!(call.operation, Operation::PutBucketPolicy | Operation::DeleteBucketPolicy) {
+                // Waited for now, so that nothing comes between the look and the put.
+                self.may_write().await?;
                 self.check_policy(step, call).await?;
             }
-            let error = match self.cloud.perform(call).await {
+            let error = match self.send(call).await? {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -268,7 +294,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         let began = self.clock.elapsed();
         let mut tries: u32 = 0;
         loop {
-            let error = match self.cloud.perform(call).await {
+            let error = match self.send(call).await? {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -340,6 +366,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         let began = self.clock.elapsed();
         let mut tries: u32 = 0;
         loop {
+            self.may_write().await?;
             match self.look(name, region).await? {
                 LiveBucket::Absent => {}
                 LiveBucket::Exists(facts) if self.proves_itself(&facts) => return Ok(Done::default()),
@@ -347,7 +374,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
                     return Err(StepError::NotOurs { name: name.clone() });
                 }
             }
-            let error = match self.cloud.perform(call).await {
+            let error = match self.send(call).await? {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -393,7 +420,7 @@ impl<C: Cloud, K: Clock> StepContext<'_, C, K> {
         let began = self.clock.elapsed();
         let mut tries: u32 = 0;
         loop {
-            let error = match self.cloud.perform(call).await {
+            let error = match self.send(call).await? {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };

@@ -166,27 +166,35 @@ impl Guard for RecordGuard {
     }
 }
 
-/// Does some work under the lock, and keeps it held meanwhile. An interrupt gives up the wait for the lock; what to do
-/// about one later is the work's. The lock is given back whatever becomes of the work, and no interrupt cancels that.
-pub(crate) async fn under_lock<T>(
+/// Takes the lock, and says for whom it waits. An interrupt gives up the wait.
+pub(crate) async fn lock(
     store: &RecordStore,
     command: &str,
     timeout: Duration,
     stop: Option<&Stop>,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
+) -> Result<RecordGuard, Failure> {
     let info = LockInfo::of_this_process(Uuid::new_v4(), command, jiff::Timestamp::now().as_second());
     let mut waiting = |holder: &LockInfo| terminal::say(&format!("waiting for {holder}"));
     let lock = store.lock(info, timeout, &mut waiting);
-    let guard = match stop {
+    Ok(match stop {
         Some(stop) => stop.or(lock).await??,
         None => lock.await?,
-    };
+    })
+}
+
+/// Does some work under the lock, which is kept held meanwhile and given back whatever becomes of the work.
+pub(crate) async fn under_lock<T>(
+    store: &RecordStore,
+    command: &str,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let guard = lock(store, command, timeout, None).await?;
     let outcome = {
         let (mut work, keep) = (pin!(work), pin!(guard.keep()));
         tokio::select! {
             outcome = &mut work => outcome,
-            // Nothing new is begun from here on; what runs ends, and says what was done.
+            // The store saves nothing from here on.
             lost = keep => {
                 terminal::say(&format!("warning: {lost}"));
                 work.await

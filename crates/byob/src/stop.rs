@@ -53,22 +53,30 @@ impl Stop {
         self.0.flag.load(Ordering::SeqCst)
     }
 
-    /// Waits for something that writes nothing and can be given up.
-    pub(crate) async fn or<T>(&self, wait: impl Future<Output = T>) -> Result<T, Failure> {
+    /// Waits until somebody asks to stop; at once if that was before.
+    pub(crate) async fn wait(&self) {
         let asked = self.0.notify.notified();
         tokio::pin!(asked);
         asked.as_mut().enable();
+        if !self.asked() {
+            asked.await;
+        }
+    }
+
+    /// Waits for something that writes nothing and can be given up.
+    pub(crate) async fn or<T>(&self, wait: impl Future<Output = T>) -> Result<T, Failure> {
         if self.asked() {
             return Err(interrupted());
         }
         tokio::select! {
             value = wait => Ok(value),
-            () = asked => Err(interrupted()),
+            () = self.wait() => Err(interrupted()),
         }
     }
 }
 
-fn interrupted() -> Failure {
+/// How a command ends that somebody stopped before it wrote anything more.
+pub(crate) fn interrupted() -> Failure {
     Failure::said(
         "interrupted; nothing more was written",
         "the same command, with the same approval, goes on from here",

@@ -10,7 +10,7 @@ use byob_policy::Document;
 
 use crate::scene::Scene;
 use crate::sweeps::{DYING, KMS, PLAIN, SWITCHED};
-use crate::world::{Bucket, Consent, Ended, Fault, Faults, Ran, When};
+use byob_sim::{Bucket, Consent, Ended, Fault, Faults, Ran, When};
 
 fn fault(operation: Operation, kind: ErrorKind, effect: bool, times: usize) -> Fault {
     Fault { when: When::Operation(operation), kind, effect, times }

@@ -9,7 +9,7 @@ use byob_model::recorded::Recorded;
 use byob_plan::{Mode, Plan};
 use byob_state::Store;
 
-use crate::world::{Command, Ended, Faults, Place, Ran, World, run};
+use byob_sim::{Command, Consent, Ended, Faults, Place, Ran, World, run};
 
 /// A configuration with these tables, in an account and region like any other.
 pub(crate) fn file(tables: &str) -> String {
@@ -52,7 +52,11 @@ impl Scene {
 
     pub(crate) fn command(&self) -> Command<'_> {
         self.world.begin();
-        Command { mode: self.mode.clone(), ..Command::new(&self.world, &self.place, &self.config) }
+        let mut command = Command::new(&self.world, &self.place, &self.config);
+        command.mode.clone_from(&self.mode);
+        // Emptying a bucket is asked about.
+        command.consent = if self.mode.destroy { Consent::Asked } else { Consent::Auto };
+        command
     }
 
     pub(crate) fn apply(&self) -> Ended {
@@ -60,12 +64,12 @@ impl Scene {
     }
 
     pub(crate) fn run(&self, command: &Command<'_>) -> Ran<Ended> {
-        run(&self.world.time, command.apply())
+        run(&self.world.time, self.world.life(), command.apply())
     }
 
     pub(crate) fn plan(&self) -> Plan {
         let command = self.command();
-        run(&self.world.time, command.plan()).ended()
+        run(&self.world.time, self.world.life(), command.plan()).ended()
     }
 
     pub(crate) fn digest(&self) -> String {
@@ -73,7 +77,11 @@ impl Scene {
     }
 
     pub(crate) fn recorded(&self) -> Recorded {
-        run(&self.world.time, self.place.load()).ended().expect("readable").recorded.unwrap_or_default()
+        run(&self.world.time, self.world.life(), self.place.load())
+            .ended()
+            .expect("readable")
+            .recorded
+            .unwrap_or_default()
     }
 
     /// What must be so whatever happened: nothing protected is gone, nothing is made twice, nothing stands without a

@@ -11,35 +11,10 @@ use byob_model::address::{Kind, RootKind};
 
 use crate::scene::Scene;
 use crate::sweeps::{CHANGED, KMS, PLAIN, RENAMED, SWITCHED};
-use crate::world::{Fault, Faults, When};
+use byob_sim::{Dice, Fault, Faults, When};
 
 /// How many seeds a run of the tests tries.
 const SEEDS: u64 = 150;
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-
-    fn size(&mut self, end: usize) -> usize {
-        usize::try_from(self.below(end as u64)).unwrap_or(0)
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.size(all.len())]
-    }
-}
 
 fn faults(dice: &mut Dice) -> Faults {
     let kinds = [
@@ -64,11 +39,12 @@ fn faults(dice: &mut Dice) -> Faults {
         listed_after: Duration::from_secs(dice.of(&[0, 10, 70, 120])),
         late: lag(dice),
         reads_fail: dice.one_in(6).then(|| (1 + dice.size(20), 1 + dice.size(3))),
+        ..Faults::default()
     }
 }
 
 fn history(seed: u64) {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     // A label and an alias that change at once make another key: that is refused, and not what is looked at here.
     let changed = CHANGED.replace("wandb-seeing", "wandb-vision");
     let files = [PLAIN, KMS, &changed, RENAMED, SWITCHED];

@@ -8,7 +8,7 @@ use byob_model::call::Operation;
 use byob_model::kind::KeyRef;
 
 use crate::scene::Scene;
-use crate::world::{Consent, Ended, Fault, Faults, Ran, When};
+use byob_sim::{Consent, Ended, Fault, Faults, Ran, When};
 
 pub(crate) const PLAIN: &str = "[bucket.storage]\nname = \"acme-storage\"\n";
 
@@ -149,13 +149,10 @@ fn scenarios() -> Vec<(&'static str, Make)> {
     ]
 }
 
-fn consented<'a>(scene: &'a Scene, digest: Option<&String>) -> crate::world::Command<'a> {
+fn consented<'a>(scene: &'a Scene, digest: Option<&String>) -> byob_sim::Command<'a> {
     let mut command = scene.command();
     if let Some(digest) = digest {
         command.consent = Consent::Digest(digest.clone());
-    } else {
-        // `--auto-approve` is not enough for emptying: that is the binary's.
-        command.consent = Consent::Auto;
     }
     command
 }

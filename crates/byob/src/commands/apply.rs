@@ -1,19 +1,19 @@
 //! `byob apply` and `byob destroy`: plan again, insist on what was approved, make it real, read it back.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use byob_apply::recovery::{drop_unmade, wait_for_keys};
-use byob_apply::{Clock, CloudError, ErrorKind, Report, Run, Settled, goes_on, read_back, record};
+use byob_apply::command::{Command, Consent, Ended, Made, Ran, Talk};
+use byob_apply::{CloudError, ErrorKind, Replan, Settled};
+use byob_model::live::{Live, Wanted};
 use byob_model::recorded::{Intent, Recorded};
-use byob_plan::approval::{Standing, standing};
 use byob_plan::event::Event;
-use byob_plan::recovery::with_keys_seen;
 use byob_plan::{Mode, Plan};
 use byob_render::{Header, Outcome, SettledView};
-use byob_state::{Loaded, Store};
+use byob_state::{Guard, Loaded, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -21,22 +21,12 @@ use super::output::hand_over;
 use crate::cli::{ApplyArgs, Global};
 use crate::contact;
 use crate::failure::Failure;
-use crate::place;
+use crate::place::{self, RecordGuard};
 use crate::planning::{Planned, Planner, header, mode};
 use crate::progress::Progress;
 use crate::session::{self, Session};
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 use crate::terminal;
-
-/// Who agreed to what.
-enum Consent {
-    /// A digest that was approved elsewhere.
-    Digest(String),
-    /// Whatever the plan is.
-    Auto,
-    /// This digest, shown and confirmed on the terminal; with the names of buckets that were typed.
-    Asked { digest: String },
-}
 
 pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Result<ExitCode, Failure> {
     let (given, mode) = given(args, destroy)?;
@@ -60,14 +50,27 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
         None if args.auto_approve => Consent::Auto,
         // Asked before the lock is taken: people take their time.
         None => match ask(global, args.notes, &session, &planner, &mode).await? {
-            Some(digest) => Consent::Asked { digest },
+            Some(digest) => Consent::Digest(digest),
             None => return Ok(ExitCode::FAILURE),
         },
     };
     let stop = Stop::listen();
     let command = if destroy { "byob destroy" } else { "byob apply" };
-    let work = locked(global, args, &session, &planner, &mode, &consent, &stop);
-    place::under_lock(&session.store, command, args.lock_timeout, Some(&stop), work).await
+    let guard = place::lock(&session.store, command, args.lock_timeout, Some(&stop)).await?;
+    let talk = Telling {
+        global,
+        args,
+        session: &session,
+        planner: &planner,
+        mode: &mode,
+        stop: &stop,
+        progress: RefCell::new(None),
+    };
+    let outcome = talk.run(&consent, &guard).await;
+    let released = guard.release().await;
+    let code = outcome?;
+    released?;
+    Ok(code)
 }
 
 /// What byob made, the record says: without one, destroying would do nothing and look like success.
@@ -165,136 +168,158 @@ async fn ask(
     Ok(Some(plan.digest))
 }
 
-async fn locked(
-    global: &Global,
-    args: &ApplyArgs,
-    session: &Session,
-    planner: &Planner<'_>,
-    mode: &Mode,
-    consent: &Consent,
-    stop: &Stop,
-) -> Result<ExitCode, Failure> {
-    let began = Instant::now();
-    let loaded = session.store.load().await?;
-    if mode.destroy {
-        refuse_without_record(session, loaded.recorded.as_ref())?;
+/// The apply as a terminal is told of it.
+struct Telling<'a> {
+    global: &'a Global,
+    args: &'a ApplyArgs,
+    session: &'a Session,
+    planner: &'a Planner<'a>,
+    mode: &'a Mode,
+    stop: &'a Stop,
+    /// While the steps run.
+    progress: RefCell<Option<Progress>>,
+}
+
+impl Telling<'_> {
+    /// Runs it under the lock, and says how it ended.
+    async fn run(&self, consent: &Consent, guard: &RecordGuard) -> Result<ExitCode, Failure> {
+        let began = Instant::now();
+        let session = self.session;
+        let wait =
+            self.args.recovery_wait.unwrap_or(Duration::from_secs(if session.is_aws() { 300 } else { 0 }));
+        let command = Command {
+            cloud: &session.cloud,
+            store: &session.store,
+            guard,
+            clock: &session.clock,
+            talk: self,
+            consent,
+            pace: session.pace,
+            settle: session.settle,
+            recovery_wait: wait,
+            new_id: &Uuid::new_v4,
+        };
+        match command.run().await? {
+            Ended::Interrupted => Err(stop::interrupted()),
+            Ended::AlreadyApplied => {
+                terminal::say("✓ already applied; nothing is left to do");
+                Ok(ExitCode::SUCCESS)
+            }
+            Ended::Stale(plan, steps) => {
+                // Only a digest can be another one's.
+                let digest = match consent {
+                    Consent::Digest(digest) => digest.as_str(),
+                    Consent::Auto => "",
+                };
+                Err(stale(digest, &plan, &steps, self.args.plan.as_deref()))
+            }
+            Ended::Blocked(_) => {
+                Err(Failure::said("nothing was written", "mend the errors above, then plan again"))
+            }
+            Ended::Emptied(plan, name) => Err(Failure::said(
+                format!(
+                    "{name} would be emptied, and --auto-approve is not enough for that; nothing was written"
+                ),
+                format!(
+                    "run it on a terminal and type the bucket's name, or --approve the digest that byob plan{} prints",
+                    if plan.mode.destroy { " --destroy" } else { "" }
+                ),
+            )),
+            Ended::NothingToDo(plan) => {
+                terminal::say(if plan.mode.destroy {
+                    "✓ nothing to do: nothing that is recorded is left to destroy"
+                } else {
+                    "✓ nothing to do: AWS matches the configuration"
+                });
+                Ok(ExitCode::SUCCESS)
+            }
+            Ended::Ran(ran) => {
+                let mut ran = *ran;
+                // What was done is said even where it could not be recorded.
+                let code = end(self.global, session, &ran, began.elapsed());
+                if let Some(error) = ran.unsaved.take().or(ran.report.unrecorded.take()) {
+                    return Err(error.into());
+                }
+                Ok(code)
+            }
+        }
     }
-    let mut recorded = loaded.recorded.clone().unwrap_or_default();
-    let wait = args.recovery_wait.unwrap_or(Duration::from_secs(if session.is_aws() { 300 } else { 0 }));
-    let mut waiting = |intent: &Intent| {
+}
+
+impl Talk for Telling<'_> {
+    type Refusal = Failure;
+
+    fn loaded(&self, loaded: &Loaded) -> Result<(), Failure> {
+        if self.mode.destroy {
+            refuse_without_record(self.session, loaded.recorded.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn waiting_for_key(&self, intent: &Intent) {
         terminal::say(&format!(
             "an interrupted run may have made a key for {}; waiting until AWS would list it",
             intent.address
         ));
-    };
-    stop.or(wait_for_keys(&session.cloud, &session.clock, session.pace, &recorded, wait, &mut waiting))
-        .await??;
-    let Planned { plan, live, .. } = stop.or(planner.make(&recorded, session.settle)).await??;
-    recorded = with_keys_seen(&recorded, &live);
-    drop_unmade(&mut recorded, &live, session.clock.now(), wait);
-    let header = header(session, &loaded, mode, &live, Some(&plan));
-    let style = terminal::plan_style(global, args.notes);
+    }
 
-    let resumed = match consent {
-        Consent::Auto => {
-            let header = Header { consented: true, ..header.clone() };
-            terminal::print(&byob_render::plan_text(&plan, &header, &style));
-            // The same steps as an unfinished approval's are that approval, going on.
-            goes_on(&plan, &recorded)
-        }
-        Consent::Digest(digest) | Consent::Asked { digest } => {
-            match standing(&plan, digest, recorded.approval.as_ref()) {
-                Standing::Approved => {
-                    terminal::say("✓ plan is the approved one");
-                    false
-                }
-                Standing::Resumed => {
-                    terminal::say("✓ going on with the approved plan");
-                    true
-                }
-                Standing::AlreadyApplied => {
-                    terminal::say("✓ already applied; nothing is left to do");
-                    return Ok(ExitCode::SUCCESS);
-                }
-                Standing::Stale(steps) => {
-                    terminal::print(&byob_render::plan_text(&plan, &header, &style));
-                    return Err(stale(digest, &plan, &steps, args.plan.as_deref()));
-                }
-            }
-        }
-    };
-    if plan.blocked() {
-        if !matches!(consent, Consent::Auto) {
-            terminal::print(&byob_render::plan_text(&plan, &header, &style));
-        }
-        return Err(Failure::said("nothing was written", "mend the errors above, then plan again"));
+    async fn make(&self, recorded: &Recorded) -> Result<(Plan, Live), Failure> {
+        let Planned { plan, live, .. } = self.planner.make(recorded, self.session.settle).await?;
+        Ok((plan, live))
     }
-    if matches!(consent, Consent::Auto)
-        && let Some(name) = plan.emptied().next()
-    {
-        return Err(Failure::said(
-            format!(
-                "{name} would be emptied, and --auto-approve is not enough for that; nothing was written"
-            ),
-            format!(
-                "run it on a terminal and type the bucket's name, or --approve the digest that byob plan{} prints",
-                if mode.destroy { " --destroy" } else { "" }
-            ),
-        ));
-    }
-    if plan.steps.is_empty() {
-        return nothing_to_do(session, &plan, &loaded, recorded).await;
-    }
-    contact::before_first_write(session, &plan, &live).await?;
 
-    let progress = Progress::new(global, &plan);
-    let emit = |event: Event| progress.show(&event);
-    let interrupted = || stop.asked();
-    let run = Run {
-        cloud: &session.cloud,
-        store: &session.store,
-        clock: &session.clock,
-        pace: session.pace,
-        settle: session.settle,
-        interrupted: &interrupted,
-        emit: &emit,
-        new_id: &Uuid::new_v4,
-        resumed,
-    };
-    let report = match run.steps(&plan, &mut recorded).await {
-        Ok(report) => report,
-        Err(error) => {
+    fn show(&self, made: Made<'_>, consented: bool) {
+        let header = header(self.session, made.loaded, self.mode, made.live, Some(made.plan));
+        let header = Header { consented, ..header };
+        let style = terminal::plan_style(self.global, self.args.notes);
+        terminal::print(&byob_render::plan_text(made.plan, &header, &style));
+    }
+
+    fn agreed(&self, resumed: bool) {
+        terminal::say(if resumed {
+            "✓ going on with the approved plan"
+        } else {
+            "✓ plan is the approved one"
+        });
+    }
+
+    async fn before_first_write(&self, plan: &Plan, live: &Live) -> Result<(), Failure> {
+        contact::before_first_write(self.session, plan, live).await
+    }
+
+    fn begin(&self, plan: &Plan) {
+        self.progress.replace(Some(Progress::new(self.global, plan)));
+    }
+
+    fn event(&self, event: Event) {
+        if let Some(progress) = &*self.progress.borrow() {
+            progress.show(&event);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(progress) = &*self.progress.borrow() {
             progress.end();
-            return Err(error.into());
         }
-    };
-    let settled = if report.complete() {
-        let read = read_back(&session.cloud, &session.clock, session.pace, planner, &recorded, &plan, &emit);
-        match stop.or(read).await {
-            Ok(Ok(read)) => Some(read),
-            // The steps are done and journalled; what was not read back is said below, or by the next plan.
-            Ok(Err(error)) => {
-                progress.end();
-                session.store.save(&mut recorded).await?;
-                return Err(error.into());
-            }
-            Err(_) => None,
-        }
-    } else {
-        None
-    };
-    progress.end();
-    if let Some((_, last)) = &settled {
-        record::finish(&mut recorded, last);
     }
-    let saved = session.store.save(&mut recorded).await;
-    // What was done is said even where it could not be recorded.
-    let code = end(global, session, &recorded, &report, settled.map(|(settled, _)| settled), began.elapsed());
-    saved?;
-    if let Some(error) = report.unrecorded {
-        return Err(error.into());
+
+    fn interrupted(&self) -> bool {
+        self.stop.asked()
     }
-    Ok(code)
+
+    async fn interrupt(&self) {
+        self.stop.wait().await;
+    }
+}
+
+impl Replan for Telling<'_> {
+    fn wanted(&self, recorded: &Recorded) -> Wanted {
+        self.planner.wanted(recorded)
+    }
+
+    fn plan(&self, recorded: &Recorded, live: &Live) -> Plan {
+        self.planner.plan(recorded, live)
+    }
 }
 
 /// What to do about AWS's answer; where the answer itself does not know, what a missing right is called.
@@ -376,45 +401,17 @@ fn differences(approved: &Value, now: &Value) -> Vec<String> {
     lines
 }
 
-/// An apply without steps still brings the record up to date, and makes the first one.
-async fn nothing_to_do(
-    session: &Session,
-    plan: &Plan,
-    loaded: &Loaded,
-    mut recorded: Recorded,
-) -> Result<ExitCode, Failure> {
-    record::finish(&mut recorded, plan);
-    if loaded.recorded.as_ref() != Some(&recorded) || loaded.journalled {
-        recorded.lineage.get_or_insert_with(Uuid::new_v4);
-        session.store.save(&mut recorded).await?;
-    }
-    terminal::say(if plan.mode.destroy {
-        "✓ nothing to do: nothing that is recorded is left to destroy"
-    } else {
-        "✓ nothing to do: AWS matches the configuration"
-    });
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Says what was done, what was not, and what to do.
-fn end(
-    global: &Global,
-    session: &Session,
-    recorded: &Recorded,
-    report: &Report,
-    settled: Option<Settled>,
-    time: Duration,
-) -> ExitCode {
+fn end(global: &Global, session: &Session, ran: &Ran, time: Duration) -> ExitCode {
     let names =
-        |set: std::collections::BTreeSet<byob_model::Address>| set.iter().map(ToString::to_string).collect();
-    let stale = report.stale();
-    let settled = match settled {
+        |set: &std::collections::BTreeSet<byob_model::Address>| set.iter().map(ToString::to_string).collect();
+    let report = &ran.report;
+    let settled = match &ran.settled {
         None => SettledView::NotLookedAt,
         Some(Settled::Converged) => SettledView::Converged,
         Some(Settled::NotYetSeen(left)) => SettledView::NotYetSeen(names(left)),
         Some(Settled::Other(left)) => SettledView::Other(names(left)),
     };
-    let good = report.complete() && matches!(settled, SettledView::Converged | SettledView::NotYetSeen(_));
     let outcome = Outcome {
         done: report.done.len(),
         failed: report
@@ -433,6 +430,9 @@ fn end(
                         vec!["byob plan says whose it is and what can be done".to_owned()]
                     }
                     byob_apply::run::Failure::NoArn { .. } => Vec::new(),
+                    byob_apply::run::Failure::LockLost { .. } => {
+                        vec!["let the other run end, then run again".to_owned()]
+                    }
                 };
                 (f.address.to_string(), f.error.to_string(), help)
             })
@@ -448,10 +448,10 @@ fn end(
         nothing_to_do: false,
     };
     terminal::say(byob_render::outcome_text(&outcome, &terminal::talk_style(global)).trim_end());
-    if good {
-        terminal::print(&hand_over(recorded, session.config()));
+    if ran.good() {
+        terminal::print(&hand_over(&ran.recorded, session.config()));
         ExitCode::SUCCESS
-    } else if stale {
+    } else if report.stale() {
         ExitCode::from(2)
     } else {
         ExitCode::FAILURE

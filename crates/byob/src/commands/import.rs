@@ -25,7 +25,7 @@ use crate::terminal;
 pub(crate) async fn run(global: &Global, args: &ImportArgs) -> Result<ExitCode, Failure> {
     let session = session::open(global).await?;
     let work = locked(global, args, &session);
-    place::under_lock(&session.store, "byob import", args.lock_timeout, None, work).await
+    place::under_lock(&session.store, "byob import", args.lock_timeout, work).await
 }
 
 async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result<ExitCode, Failure> {

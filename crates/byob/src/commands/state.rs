@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, args: &StateArgs) -> Result<ExitCode, F
             terminal::print_json(resource);
         }
         StateCommand::Mv { from, to, lock_timeout } => {
-            place::under_lock(&store, "byob state mv", *lock_timeout, None, rename(&store, from, to)).await?;
+            place::under_lock(&store, "byob state mv", *lock_timeout, rename(&store, from, to)).await?;
             terminal::say(&format!("{from} is recorded as {to} now; nothing was written to AWS"));
         }
     }

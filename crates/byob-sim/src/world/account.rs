@@ -14,6 +14,7 @@ use super::answers::refused;
 
 /// A bucket.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "its aspects, as the model names them")]
 pub struct Bucket {
     pub region: String,
     pub tags: BTreeMap<String, String>,
@@ -34,6 +35,7 @@ pub struct Bucket {
 
 /// A key.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "its aspects, as the model names them")]
 pub struct Key {
     pub region: String,
     pub state: KeyState,
@@ -46,7 +48,9 @@ pub struct Key {
 /// What is in the account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Account {
+    /// By name.
     pub buckets: BTreeMap<String, Bucket>,
+    /// By ARN.
     pub keys: BTreeMap<String, Key>,
     /// Region and name to ARN.
     pub aliases: BTreeMap<(String, String), String>,
@@ -55,6 +59,7 @@ pub struct Account {
 
 impl Bucket {
     /// With AWS's defaults.
+    #[must_use]
     pub fn fresh(region: &str) -> Self {
         Self {
             region: region.to_owned(),
@@ -80,11 +85,18 @@ impl Bucket {
 }
 
 impl Account {
+    /// The bucket of this name.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn bucket(&mut self, name: &str) -> &mut Bucket {
         self.buckets.get_mut(name).unwrap_or_else(|| panic!("there is no bucket `{name}`"))
     }
 
     /// The one key that is not pending deletion.
+    ///
+    /// # Panics
+    /// If there is none, or more than one.
     pub fn key(&mut self) -> (&String, &mut Key) {
         let mut alive = self.keys.iter_mut().filter(|(_, key)| key.state != KeyState::PendingDeletion);
         let key = alive.next().expect("a key");
@@ -92,16 +104,19 @@ impl Account {
         key
     }
 
+    /// The states of all keys.
+    #[must_use]
     pub fn key_states(&self) -> Vec<KeyState> {
         self.keys.values().map(|key| key.state.clone()).collect()
     }
 
-    /// Keys that are not pending deletion.
+    /// How many keys are not pending deletion.
+    #[must_use]
     pub fn alive(&self) -> usize {
         self.keys.values().filter(|key| key.state != KeyState::PendingDeletion).count()
     }
 
-    pub fn make_key(&mut self, region: &str, description: &str, policy: &Policy) -> String {
+    pub(super) fn make_key(&mut self, region: &str, description: &str, policy: &Policy) -> String {
         self.keys_made += 1;
         let arn = format!("arn:aws:kms:{region}:{ACCOUNT}:key/00000000-{:04}", self.keys_made);
         let key = Key {
@@ -117,7 +132,7 @@ impl Account {
     }
 
     /// Makes one write. Returns the ARN of a key it made.
-    pub fn write(&mut self, call: &Call) -> Result<Option<String>, CloudError> {
+    pub(super) fn write(&mut self, call: &Call) -> Result<Option<String>, CloudError> {
         match &call.target {
             Target::Bucket { name, region, account_id } => {
                 assert_eq!(account_id, ACCOUNT);

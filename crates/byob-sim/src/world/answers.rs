@@ -16,7 +16,7 @@ use super::ACCOUNT;
 use super::account::{Account, Bucket};
 
 /// A refusal, as AWS words it.
-pub fn refused(call: &Call, kind: ErrorKind, code: &str) -> CloudError {
+pub(super) fn refused(call: &Call, kind: ErrorKind, code: &str) -> CloudError {
     let resource = match &call.target {
         Target::Bucket { name, .. } => name.clone(),
         Target::Key { key: KeyRef::Arn(arn), .. } => arn.clone(),
@@ -58,7 +58,7 @@ fn tags(all: &BTreeMap<String, String>) -> LiveAspect {
 
 impl Account {
     /// What AWS answers for these reads.
-    pub fn read(&self, wanted: &Wanted) -> Live {
+    pub(super) fn read(&self, wanted: &Wanted) -> Live {
         let mut live = Live::default();
         for (name, wanted) in &wanted.buckets {
             live.buckets.insert(name.clone(), self.read_bucket(name, wanted));
