@@ -117,13 +117,62 @@ pub enum SaveError {
 /// [`SaveError`]: the stored one stays as it is.
 pub fn next(recorded: &Recorded, stored: Option<&str>) -> Result<(String, Base), SaveError> {
     let lineage = recorded.lineage.ok_or(SaveError::NoLineage)?;
-    if let Some(stored) = stored.map(format::read).transpose()?
-        && (stored.serial != recorded.serial || stored.lineage.is_some_and(|stored| stored != lineage))
-    {
-        let (expected, found) = (recorded.serial, stored.serial);
-        return Err(SaveError::Changed { expected, found, lineage: stored.lineage });
+    let expected = recorded.serial;
+    let (fits, found, of) = match stored.map(format::read) {
+        None => (true, 0, None),
+        Some(Ok(Recorded { serial, lineage: of, .. })) => {
+            (serial == expected && of.is_none_or(|of| of == lineage), serial, of)
+        }
+        // A record that was moved may move back, as what has become of it.
+        Some(Err(FormatError::Moved { lineage: of, serial, .. })) => {
+            (serial <= expected && of == lineage, serial, Some(of))
+        }
+        Some(Err(error)) => return Err(error.into()),
+    };
+    if !fits {
+        return Err(SaveError::Changed { expected, found, lineage: of });
     }
-    let serial = recorded.serial.saturating_add(1);
+    checked(recorded, lineage, expected)
+}
+
+/// The text to store for a record whatever is stored now: its serial is above both.
+///
+/// # Errors
+/// [`SaveError`]: the stored one stays as it is.
+pub fn over(recorded: &Recorded, stored: Option<&str>) -> Result<(String, Base), SaveError> {
+    let lineage = recorded.lineage.ok_or(SaveError::NoLineage)?;
+    let stored = match stored.map(format::read) {
+        Some(Ok(Recorded { serial, .. }) | Err(FormatError::Moved { serial, .. })) => serial,
+        // The serial of a damaged record is worth nothing: nobody could save over the greatest one.
+        None | Some(Err(_)) => 0,
+    };
+    checked(recorded, lineage, recorded.serial.max(stored))
+}
+
+/// The marker to store in the place of the record that was read.
+///
+/// # Errors
+/// [`SaveError`]: the stored one stays as it is.
+pub fn marker(base: &Base, stored: Option<&str>, to: &str) -> Result<String, SaveError> {
+    match stored.map(format::read).transpose()? {
+        Some(stored) if (stored.serial, stored.lineage) == (base.serial, Some(base.lineage)) => {}
+        stored => {
+            let (expected, found) = (base.serial, stored.as_ref().map_or(0, |stored| stored.serial));
+            let lineage = stored.and_then(|stored| stored.lineage);
+            return Err(SaveError::Changed { expected, found, lineage });
+        }
+    }
+    let text = format::write_moved(to, base.lineage, base.serial.saturating_add(1));
+    match format::read(&text) {
+        Err(FormatError::Moved { .. }) => Ok(text),
+        Err(error) => Err(SaveError::NotItself { why: error.to_string() }),
+        Ok(_) => Err(SaveError::NotItself { why: "it is a record".to_owned() }),
+    }
+}
+
+/// A record's text under the serial after `serial`, read back.
+fn checked(recorded: &Recorded, lineage: Uuid, serial: u64) -> Result<(String, Base), SaveError> {
+    let serial = serial.saturating_add(1);
     let text = format::write_as(recorded, serial, BYOB_VERSION);
     match format::read(&text) {
         Ok(mut back) => {
@@ -198,6 +247,53 @@ mod tests {
         assert!(matches!(next(&other, Some(&text(3))), Err(SaveError::Changed { .. })));
         assert!(matches!(next(&record, Some("{")), Err(SaveError::Stored(_))));
         assert_eq!(next(&Recorded::default(), None), Err(SaveError::NoLineage));
+    }
+
+    #[test]
+    fn a_record_moves_back_over_its_own_marker_only_and_never_as_an_older_one() {
+        let marker = |lineage| format::write_moved("s3://acme-state/byob.state.json", lineage, 4);
+        for serial in [4, 9] {
+            assert_eq!(next(&a_record(serial), Some(&marker(LINEAGE))).unwrap().1.serial, serial + 1);
+        }
+        for (serial, lineage) in [(3, LINEAGE), (4, Uuid::from_u128(1))] {
+            let error = next(&a_record(serial), Some(&marker(lineage))).unwrap_err();
+            assert!(matches!(error, SaveError::Changed { found: 4, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_stored_the_new_serial_is_above_it_and_above_the_given_one() {
+        let other = Recorded { lineage: Some(Uuid::from_u128(1)), ..a_record(30) };
+        let moved = format::write_moved("s3://acme-state/byob.state.json", LINEAGE, 8);
+        for (given, stored, serial) in [
+            (3, None, 4),
+            (3, Some(text(3)), 4),
+            (3, Some(text(20)), 21),
+            (20, Some(text(3)), 21),
+            (3, Some(format::write(&other, BYOB_VERSION)), 31),
+            (3, Some(moved), 9),
+            (3, Some(text(20).replace("acme", "evil")), 4),
+            (3, Some("{".to_owned()), 4),
+            (3, Some(r#"{"format_version":2}"#.to_owned()), 4),
+        ] {
+            let (text, base) = over(&a_record(given), stored.as_deref()).unwrap();
+            assert_eq!(base, Base { serial, lineage: LINEAGE, end: None });
+            assert_eq!(format::read(&text).unwrap(), a_record(serial));
+        }
+        assert_eq!(over(&Recorded::default(), None), Err(SaveError::NoLineage));
+    }
+
+    #[test]
+    fn a_marker_is_put_over_the_record_that_was_read_only() {
+        let base = Base { serial: 3, lineage: LINEAGE, end: None };
+        let to = "s3://acme-state/byob.state.json";
+        let text_of = marker(&base, Some(&text(3)), to).unwrap();
+        let read = format::read(&text_of).unwrap_err();
+        assert_eq!(read, FormatError::Moved { to: to.to_owned(), lineage: LINEAGE, serial: 4 });
+        assert!(matches!(marker(&base, Some(&text(4)), to), Err(SaveError::Changed { found: 4, .. })));
+        assert!(matches!(marker(&base, None, to), Err(SaveError::Changed { found: 0, .. })));
+        assert!(matches!(marker(&base, Some(&text_of), to), Err(SaveError::Stored(_))));
+        assert!(matches!(marker(&base, Some(&text(3)), "a\nb"), Err(SaveError::NotItself { .. })));
     }
 
     #[test]

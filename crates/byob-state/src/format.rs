@@ -32,6 +32,16 @@ pub enum FormatError {
         /// Its `byob_version`, if it has one.
         written_by: Option<String>,
     },
+    /// Not here any more: [`write_moved`] put a marker in its place.
+    #[error("the record was moved to {to}")]
+    Moved {
+        /// Where it is: `s3://acme-state/byob.state.json`, or a path.
+        to: String,
+        /// The lineage of the record that was here.
+        lineage: Uuid,
+        /// Of the marker: one above that of the record that was here.
+        serial: u64,
+    },
     /// Cut off, edited, or never a record.
     #[error("the record is damaged: {why}")]
     Damaged {
@@ -48,6 +58,11 @@ fn damaged(why: impl Into<String>) -> FormatError {
     FormatError::Damaged { why: why.into() }
 }
 
+/// A record's bytes as text.
+pub(crate) fn text_of(bytes: &[u8]) -> Result<&str, FormatError> {
+    std::str::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8"))
+}
+
 #[derive(Serialize, Deserialize)]
 struct File {
     approval: Option<Approval>,
@@ -61,10 +76,20 @@ struct File {
     written_at: Option<i64>,
 }
 
+/// What stands in a record's place after it was moved elsewhere.
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    format_version: u64,
+    lineage: Uuid,
+    moved_to: String,
+    serial: u64,
+}
+
 /// Reads a record's file.
 ///
 /// # Errors
-/// [`FormatError`]; a newer format is found before anything else of the file is looked at.
+/// [`FormatError`]; a newer format is found before anything else of the file is looked at. A marker that is as byob
+/// writes it is [`FormatError::Moved`].
 pub fn read(text: &str) -> Result<Recorded, FormatError> {
     let mut value = json::parse(text).map_err(|error| damaged(syntax(text, &error)))?;
     let format = value.get("format_version").and_then(Value::as_u64);
@@ -81,6 +106,9 @@ pub fn read(text: &str) -> Result<Recorded, FormatError> {
     let sum = sum.ok_or_else(|| damaged("it has no `checksum`"))?;
     if sum != checksum(&value) {
         return Err(damaged("its checksum does not fit its content: something other than byob changed it"));
+    }
+    if value.get("moved_to").is_some() {
+        return Err(moved(&value));
     }
     let file: File = json::exactly(&value).map_err(damaged)?;
     if let Some((address, resource)) = file.resources.iter().find(|(a, r)| a.kind != r.kind) {
@@ -103,6 +131,29 @@ pub fn read(text: &str) -> Result<Recorded, FormatError> {
     })
 }
 
+/// Reads a marker, its checksum taken off.
+fn moved(value: &Value) -> FormatError {
+    match json::exactly::<Marker>(value) {
+        Err(why) => damaged(why),
+        Ok(marker) if !is_place(&marker.moved_to) => damaged("its `moved_to` names no place"),
+        Ok(marker) if marker.serial > MAX_SERIAL => damaged("its serial is out of range"),
+        Ok(Marker { moved_to: to, lineage, serial, .. }) => FormatError::Moved { to, lineage, serial },
+    }
+}
+
+/// Whether a record can be said to have moved there: the text is printed.
+pub(crate) fn is_place(to: &str) -> bool {
+    !to.trim().is_empty() && !to.chars().any(char::is_control)
+}
+
+/// Writes the marker that stands in the place of a record which was moved to `to`: what [`read`] answers with
+/// [`FormatError::Moved`].
+#[must_use]
+pub fn write_moved(to: &str, lineage: Uuid, serial: u64) -> String {
+    let marker = Marker { format_version: FORMAT_VERSION, lineage, moved_to: to.to_owned(), serial };
+    sealed(json::value(&marker))
+}
+
 /// Writes a record's file: keys sorted, two spaces of indentation, a newline at the end. The same record gives the same
 /// bytes.
 #[must_use]
@@ -112,7 +163,7 @@ pub fn write(recorded: &Recorded, byob_version: &str) -> String {
 
 /// [`write`] with another serial than the record's own.
 pub(crate) fn write_as(recorded: &Recorded, serial: u64, byob_version: &str) -> String {
-    let mut value = serde_json::json!({
+    sealed(serde_json::json!({
         "approval": json::value(&recorded.approval),
         "byob_version": byob_version,
         "format_version": FORMAT_VERSION,
@@ -122,7 +173,11 @@ pub(crate) fn write_as(recorded: &Recorded, serial: u64, byob_version: &str) -> 
         "serial": serial,
         "tombstones": json::value(&recorded.tombstones),
         "written_at": recorded.written_at,
-    });
+    }))
+}
+
+/// The file's text, with its checksum.
+fn sealed(mut value: Value) -> String {
     let sum = checksum(&value);
     if let Value::Object(map) = &mut value {
         map.insert("checksum".to_owned(), Value::String(sum));
@@ -281,6 +336,38 @@ mod tests {
         let text = write(&a_record(3), "0.1.0").replacen("{\n", "{\n  \"serial\": 3,\n", 1);
         let error = read(&text).unwrap_err().to_string();
         assert!(error.contains("the key `serial` stands twice"), "{error}");
+    }
+
+    #[test]
+    fn a_marker_says_where_the_record_is() {
+        let to = "s3://acme-state/byob.state.json";
+        let text = write_moved(to, testing::LINEAGE, 4);
+        let error = read(&text).unwrap_err();
+        assert_eq!(error, FormatError::Moved { to: to.to_owned(), lineage: testing::LINEAGE, serial: 4 });
+        assert_eq!(error.to_string(), "the record was moved to s3://acme-state/byob.state.json");
+    }
+
+    #[test]
+    fn a_marker_that_was_edited_or_that_byob_would_not_have_written_is_damaged() {
+        let text = write_moved("s3://acme-state/byob.state.json", testing::LINEAGE, 4);
+        let why = |text: &str| match read(text) {
+            Err(FormatError::Damaged { why }) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(why(&text.replace("acme-state", "evil-state")).contains("checksum does not fit"));
+        for length in 0..text.trim_end().len() {
+            why(&text[..length]);
+        }
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        value.as_object_mut().unwrap().remove("checksum");
+        value["extra"] = 1.into();
+        assert_eq!(why(&sealed(value)), "`/extra` is not as byob writes it");
+        assert_eq!(why(&write_moved(" ", testing::LINEAGE, 4)), "its `moved_to` names no place");
+        assert_eq!(
+            why(&write_moved("s3://a\u{1b}[2J", testing::LINEAGE, 4)),
+            "its `moved_to` names no place"
+        );
+        assert_eq!(why(&write_moved("s3://a", testing::LINEAGE, 1 << 53)), "its serial is out of range");
     }
 
     #[test]

@@ -78,10 +78,10 @@ pub(crate) fn canonical(value: Value) -> String {
 }
 
 /// SHA-256 over the parts, as 64 hex digits.
-pub(crate) fn sha256(parts: &[&str]) -> String {
+pub(crate) fn sha256<P: AsRef<[u8]>>(parts: &[P]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        hash.update(part.as_bytes());
+        hash.update(part);
     }
     hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         for digit in [byte >> 4, byte & 15] {

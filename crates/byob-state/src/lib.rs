@@ -2,8 +2,9 @@
 //!
 //! What a record means is `byob_model::recorded`; here is how it is kept. [`mod@format`] and [`journal`] turn it into text
 //! and back, [`assembled`] puts the two together and says what may be stored next (all three pure, and shared by every
-//! store); [`store`] is what the executor and the commands ask of a place that keeps records, [`local`] such a place in
-//! files, [`memory`] one for tests. No AWS and no runtime here.
+//! store); [`store`] is what the executor and the commands ask of a place that keeps records, [`tools`] what the commands
+//! that repair or move one ask besides; [`local`] is such a place in files, [`remote`] one in [`objects`], [`memory`] one
+//! for tests. No AWS and no runtime here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -20,6 +21,7 @@ pub mod remote;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tools;
 
 pub use format::{FORMAT_VERSION, FormatError};
 pub use journal::{Entry, JournalError, replay};
@@ -27,7 +29,8 @@ pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use objects::{ObjectError, Objects, Timer};
 pub use remote::RemoteStore;
-pub use store::{Guard, Loaded, LockInfo, ProcessMark, Store, StoreError, since_boot};
+pub use store::{Guard, LastGood, Loaded, LockInfo, ProcessMark, Store, StoreError, since_boot};
+pub use tools::{Destination, Kept, Tools};
 
 /// The version that is written into records.
 pub const BYOB_VERSION: &str = env!("CARGO_PKG_VERSION");

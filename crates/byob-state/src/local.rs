@@ -3,9 +3,8 @@
 //! Nothing is read or written through a symbolic link. File operations block the calling thread for the moment they
 //! take; only waiting for the lock does not.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -16,13 +15,15 @@ use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
 
 use crate::Entry;
-use crate::assembled::{self, AssembleError, Assembled, Base};
+use crate::assembled::{self, AssembleError, Assembled, Base, SaveError};
 use crate::disk::{self, Disk, beside, folder};
-use crate::format::{self, FormatError};
+use crate::format::{FormatError, text_of};
 use crate::store::{Guard, Loaded, LockInfo, Store, StoreError};
 
-/// How many predecessors of one lineage are kept.
-pub const HISTORY: usize = 20;
+mod history;
+mod tools;
+
+pub use history::HISTORY;
 
 /// The first tries for the lock come fast: a reader that looks whether it is held has it for microseconds.
 const QUICK_TRIES: u32 = 5;
@@ -47,6 +48,8 @@ struct Held {
     lock: File,
     /// The record was read since the lock was taken.
     read: bool,
+    /// That was tried, and what is there was seen, usable or not.
+    seen: bool,
     base: Option<Base>,
     journal: Option<File>,
 }
@@ -56,19 +59,6 @@ struct Held {
 pub struct LocalGuard {
     info: LockInfo,
     held: Arc<Mutex<Option<Held>>>,
-}
-
-/// A kept predecessor of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// Its serial.
-    pub serial: u64,
-    /// The first eight hex digits of its lineage.
-    pub lineage: String,
-    /// Its file.
-    pub path: PathBuf,
-    /// When it was replaced: seconds since 1970 by the file system's clock.
-    pub replaced_at: i64,
 }
 
 fn locked(held: &Mutex<Option<Held>>) -> MutexGuard<'_, Option<Held>> {
@@ -94,44 +84,6 @@ impl LocalStore {
         &self.path
     }
 
-    /// The kept predecessors, the last replaced first. Takes no lock.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if the folder is there and cannot be read.
-    pub fn kept(&self) -> Result<Vec<Kept>, StoreError> {
-        let folder = self.history();
-        let error = |source| StoreError::Io { doing: "read", path: folder.display().to_string(), source };
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(other) => return Err(error(other)),
-        };
-        let prefix = format!("{}.", self.name());
-        let mut kept = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(error)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let Some((serial, lineage)) = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('-'))
-            else {
-                continue;
-            };
-            let Ok(serial) = serial.parse() else { continue };
-            if lineage.len() != 8 || !lineage.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                continue;
-            }
-            // Gone meanwhile: pruned by a run.
-            let Ok(found) = entry.metadata() else { continue };
-            if found.is_file() {
-                let (lineage, replaced_at) = (lineage.to_owned(), found.mtime());
-                kept.push((found.mtime_nsec(), Kept { serial, lineage, path: entry.path(), replaced_at }));
-            }
-        }
-        kept.sort_by(|(a_ns, a), (b_ns, b)| {
-            (b.replaced_at, b_ns, b.serial).cmp(&(a.replaced_at, a_ns, a.serial))
-        });
-        Ok(kept.into_iter().map(|(_, kept)| kept).collect())
-    }
-
     fn name(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
@@ -142,10 +94,6 @@ impl LocalStore {
 
     fn lock_path(&self) -> PathBuf {
         beside(&self.path, ".lock")
-    }
-
-    fn history(&self) -> PathBuf {
-        folder(&self.path).join("history")
     }
 
     /// Record and journal, as they stood at one moment.
@@ -174,22 +122,13 @@ impl LocalStore {
                 error,
                 last_good: None,
             },
-            AssembleError::Record(FormatError::Newer { .. }) => {
+            AssembleError::Record(FormatError::Newer { .. } | FormatError::Moved { .. }) => {
                 StoreError::Unusable { location: self.location(), error, last_good: None }
             }
             AssembleError::Record(FormatError::Damaged { .. }) => {
-                let last_good = self.last_good().map(|path| path.display().to_string());
-                StoreError::Unusable { location: self.location(), error, last_good }
+                StoreError::Unusable { location: self.location(), error, last_good: self.last_good() }
             }
         }
-    }
-
-    fn last_good(&self) -> Option<PathBuf> {
-        let good = |path: &Path| {
-            let bytes = disk::read(path).ok().flatten()?;
-            format::read(text_of(&bytes).ok()?).ok()
-        };
-        self.kept().ok()?.into_iter().map(|kept| kept.path).find(|path| good(path).is_some())
     }
 
     /// Who else holds the lock right now, found out without taking it from anybody for longer than a moment.
@@ -271,42 +210,51 @@ impl LocalStore {
         Ok(())
     }
 
-    /// Keeps what is about to be replaced.
-    fn keep(&self, stored: &[u8]) -> Result<(), StoreError> {
-        let Some(recorded) = text_of(stored).and_then(format::read).ok() else { return Ok(()) };
-        let folder = self.history();
-        if fs::symlink_metadata(&folder).is_ok_and(|found| found.is_symlink()) {
-            return Err(StoreError::SymbolicLink { path: folder.display().to_string() });
-        }
-        if self.disk.make_folder(&folder)? {
-            self.disk.sync_folder(disk::folder(&folder))?;
-        }
-        let lineage = short(recorded.lineage.unwrap_or_default());
-        let path = folder.join(format!("{}.{:06}-{lineage}", self.name(), recorded.serial));
-        self.disk.put(&path, stored)?;
-        self.disk.sync_folder(&folder)
+    fn not_saved(&self, error: SaveError) -> StoreError {
+        StoreError::NotSaved { location: self.location(), error }
     }
 
-    /// Removes all but the newest. What cannot be removed now is tried again after the next save.
-    fn prune(&self, lineage: Uuid) {
-        let lineage = short(lineage);
-        let mut kept = self.kept().unwrap_or_default();
-        kept.retain(|kept| kept.lineage == lineage);
-        kept.sort_by_key(|kept| std::cmp::Reverse(kept.serial));
-        for old in kept.iter().skip(HISTORY) {
-            let _ = self.disk.remove(&old.path);
-        }
+    /// What the holder of the lock has, if it still holds.
+    fn held<'a>(&self, held: &'a mut Option<Held>) -> Result<&'a mut Held, StoreError> {
+        let held = held.as_mut().ok_or_else(|| StoreError::NotLocked { location: self.location() })?;
+        self.still_held(held)?;
+        Ok(held)
     }
-}
 
-fn text_of(bytes: &[u8]) -> Result<&str, FormatError> {
-    std::str::from_utf8(bytes).map_err(|_| FormatError::Damaged { why: "it is not UTF-8".to_owned() })
-}
+    fn save_held(&self, held: &mut Held, recorded: &mut Recorded) -> Result<(), StoreError> {
+        let stored = disk::read(&self.path)?;
+        if stored.is_some() && !held.read {
+            return Err(StoreError::NotRead { location: self.location() });
+        }
+        let text =
+            stored.as_deref().map(text_of).transpose().map_err(|error| self.not_saved(error.into()))?;
+        let (text, base) = assembled::next(recorded, text).map_err(|error| self.not_saved(error))?;
+        let lineage = base.lineage;
+        self.put(stored.as_deref(), &text, lineage, || {
+            recorded.serial = base.serial;
+            (held.read, held.base, held.journal) = (true, Some(base), None);
+        })
+    }
 
-fn short(lineage: Uuid) -> String {
-    let mut text = lineage.simple().to_string();
-    text.truncate(8);
-    text
+    /// Keeps what is stored and puts a text in its place; `there` is called as soon as it is.
+    fn put(
+        &self,
+        stored: Option<&[u8]>,
+        text: &str,
+        lineage: Uuid,
+        there: impl FnOnce(),
+    ) -> Result<(), StoreError> {
+        if let Some(stored) = stored {
+            self.keep(stored)?;
+        }
+        self.disk.put(&self.path, text.as_bytes())?;
+        there();
+        self.disk.sync_folder(folder(&self.path))?;
+        // Obsolete now by its serial, removed or not.
+        let _ = self.disk.remove(&self.journal_path());
+        self.prune(lineage);
+        Ok(())
+    }
 }
 
 /// A name as a pattern of `.gitignore` that means nothing else.
@@ -321,14 +269,16 @@ impl Store for LocalStore {
 
     async fn load(&self) -> Result<Loaded, StoreError> {
         let lock = self.holder().await?;
-        let assembled = self.read()?;
-        // The run whose journal this is may have begun since.
-        let lock = if lock.is_none() && assembled.end.is_some() { self.holder().await? } else { lock };
+        let assembled = self.read();
         if let Some(held) = locked(&self.held).as_mut() {
-            held.read = true;
-            held.base = Base::of(&assembled);
+            held.read = assembled.is_ok();
+            held.seen |= matches!(assembled, Ok(_) | Err(StoreError::Unusable { .. }));
+            held.base = assembled.as_ref().ok().and_then(Base::of);
             held.journal = None;
         }
+        let assembled = assembled?;
+        // The run whose journal this is may have begun since.
+        let lock = if lock.is_none() && assembled.end.is_some() { self.holder().await? } else { lock };
         Ok(Loaded { recorded: assembled.recorded, journalled: assembled.end.is_some(), lock })
     }
 
@@ -344,7 +294,8 @@ impl Store for LocalStore {
         let mut tries = 0;
         loop {
             if let Some(lock) = self.try_lock(&info)? {
-                let held = Held { info: info.clone(), lock, read: false, base: None, journal: None };
+                let (read, seen, base, journal) = (false, false, None, None);
+                let held = Held { info: info.clone(), lock, read, seen, base, journal };
                 *locked(&self.held) = Some(held);
                 return Ok(LocalGuard { info, held: Arc::clone(&self.held) });
             }
@@ -374,27 +325,7 @@ impl Store for LocalStore {
 
     async fn save(&self, recorded: &mut Recorded) -> Result<(), StoreError> {
         let mut held = locked(&self.held);
-        let held = held.as_mut().ok_or_else(|| StoreError::NotLocked { location: self.location() })?;
-        self.still_held(held)?;
-        let stored = disk::read(&self.path)?;
-        if stored.is_some() && !held.read {
-            return Err(StoreError::NotRead { location: self.location() });
-        }
-        let not_saved = |error| StoreError::NotSaved { location: self.location(), error };
-        let text = stored.as_deref().map(text_of).transpose().map_err(|error| not_saved(error.into()))?;
-        let (text, base) = assembled::next(recorded, text).map_err(not_saved)?;
-        if let Some(stored) = &stored {
-            self.keep(stored)?;
-        }
-        self.disk.put(&self.path, text.as_bytes())?;
-        recorded.serial = base.serial;
-        let lineage = base.lineage;
-        (held.read, held.base, held.journal) = (true, Some(base), None);
-        self.disk.sync_folder(folder(&self.path))?;
-        // Obsolete now by its serial, removed or not.
-        let _ = self.disk.remove(&self.journal_path());
-        self.prune(lineage);
-        Ok(())
+        self.save_held(self.held(&mut held)?, recorded)
     }
 
     async fn journal(&self, entries: &[Entry]) -> Result<(), StoreError> {
@@ -402,8 +333,7 @@ impl Store for LocalStore {
             return Ok(());
         }
         let mut held = locked(&self.held);
-        let held = held.as_mut().ok_or_else(|| StoreError::NotLocked { location: self.location() })?;
-        self.still_held(held)?;
+        let held = self.held(&mut held)?;
         let path = self.journal_path();
         let Some(base) = &mut held.base else {
             let location = self.location();

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use byob_model::recorded::Recorded;
 
-use crate::assembled::{self, Base};
-use crate::format;
+use crate::assembled::{self, AssembleError, Base};
+use crate::format::{self, FormatError};
 use crate::store::{Guard, Loaded, LockInfo, Store, StoreError};
 use crate::{BYOB_VERSION, Entry};
+
+mod tools;
 
 /// What has been asked of a [`MemoryStore`] so far, by all its processes; what failed is not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +40,9 @@ struct Place {
     record: Option<String>,
     journal: Vec<u8>,
     lock: Option<LockInfo>,
-    history: Vec<Recorded>,
+    saved: Vec<Recorded>,
+    /// What was replaced, the last replaced first.
+    kept: Vec<String>,
     counters: Counters,
     writes_left: Option<usize>,
 }
@@ -47,6 +51,7 @@ struct Place {
 struct Held {
     info: LockInfo,
     read: bool,
+    seen: bool,
     base: Option<Base>,
 }
 
@@ -91,8 +96,19 @@ impl MemoryStore {
 
     /// Every record that was saved, the first first.
     #[must_use]
-    pub fn history(&self) -> Vec<Recorded> {
-        open(&self.place).history.clone()
+    pub fn saved(&self) -> Vec<Recorded> {
+        open(&self.place).saved.clone()
+    }
+
+    /// Puts any text in the record's place, as somebody would who is not byob.
+    pub fn overwrite(&self, text: &str) {
+        open(&self.place).put(text.to_owned());
+    }
+
+    /// Puts any bytes in the journal's place.
+    #[cfg(test)]
+    pub(crate) fn overwrite_journal(&self, bytes: &[u8]) {
+        open(&self.place).journal = bytes.to_vec();
     }
 
     /// After this many more saves and appends all fail, as on a full disk; `None`: none fails.
@@ -101,15 +117,40 @@ impl MemoryStore {
     }
 
     fn assembled(&self, place: &Place) -> Result<assembled::Assembled, StoreError> {
-        assembled::assemble(place.record.as_deref(), &place.journal).map_err(|error| StoreError::Unusable {
-            location: self.location(),
-            error,
-            last_good: None,
+        assembled::assemble(place.record.as_deref(), &place.journal).map_err(|error| {
+            let damaged = matches!(error, AssembleError::Record(FormatError::Damaged { .. }));
+            let last_good = if damaged { place.last_good() } else { None };
+            StoreError::Unusable { location: self.location(), error, last_good }
         })
+    }
+
+    fn save_held(
+        &self,
+        place: &mut Place,
+        held: &mut Held,
+        recorded: &mut Recorded,
+    ) -> Result<(), StoreError> {
+        if place.record.is_some() && !held.read {
+            return Err(StoreError::NotRead { location: self.location() });
+        }
+        let next = assembled::next(recorded, place.record.as_deref());
+        let (text, base) = next.map_err(|error| StoreError::NotSaved { location: self.location(), error })?;
+        place.write()?;
+        place.put(text);
+        place.journal.clear();
+        recorded.serial = base.serial;
+        place.saved.push(recorded.clone());
+        place.counters.saves += 1;
+        (held.read, held.base) = (true, Some(base));
+        Ok(())
     }
 }
 
 impl Place {
+    fn put(&mut self, text: String) {
+        self.kept.splice(0..0, self.record.replace(text));
+    }
+
     fn write(&mut self) -> Result<(), StoreError> {
         match &mut self.writes_left {
             None => Ok(()),
@@ -131,13 +172,14 @@ impl Store for MemoryStore {
 
     async fn load(&self) -> Result<Loaded, StoreError> {
         let mut place = open(&self.place);
-        let assembled = self.assembled(&place)?;
-        place.counters.loads += 1;
+        let assembled = self.assembled(&place);
         let mut held = open(&self.held);
         if let Some(held) = held.as_mut() {
-            held.read = true;
-            held.base = Base::of(&assembled);
+            (held.read, held.seen) = (assembled.is_ok(), true);
+            held.base = assembled.as_ref().ok().and_then(Base::of);
         }
+        let assembled = assembled?;
+        place.counters.loads += 1;
         let lock = if held.is_some() { None } else { place.lock.clone() };
         Ok(Loaded { recorded: assembled.recorded, journalled: assembled.end.is_some(), lock })
     }
@@ -158,7 +200,7 @@ impl Store for MemoryStore {
         }
         place.lock = Some(info.clone());
         place.counters.locks += 1;
-        *open(&self.held) = Some(Held { info: info.clone(), read: false, base: None });
+        *open(&self.held) = Some(Held { info: info.clone(), read: false, seen: false, base: None });
         Ok(MemoryGuard { info, place: Arc::clone(&self.place), held: Arc::clone(&self.held) })
     }
 
@@ -166,19 +208,7 @@ impl Store for MemoryStore {
         let mut place = open(&self.place);
         let mut held = open(&self.held);
         let held = held.as_mut().ok_or_else(|| StoreError::NotLocked { location: self.location() })?;
-        if place.record.is_some() && !held.read {
-            return Err(StoreError::NotRead { location: self.location() });
-        }
-        let next = assembled::next(recorded, place.record.as_deref());
-        let (text, base) = next.map_err(|error| StoreError::NotSaved { location: self.location(), error })?;
-        place.write()?;
-        recorded.serial = base.serial;
-        place.record = Some(text);
-        place.journal.clear();
-        place.history.push(recorded.clone());
-        place.counters.saves += 1;
-        (held.read, held.base) = (true, Some(base));
-        Ok(())
+        self.save_held(&mut place, held, recorded)
     }
 
     async fn journal(&self, entries: &[Entry]) -> Result<(), StoreError> {
@@ -253,7 +283,7 @@ mod tests {
         block_on(store.save(&mut recorded)).unwrap();
         block_on(guard.release()).unwrap();
         assert_eq!(store.counters(), Counters { loads: 1, locks: 1, saves: 2, appends: 1, entries: 2 });
-        assert_eq!(store.history().iter().map(|record| record.serial).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(store.saved().iter().map(|record| record.serial).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(block_on(other.load()).unwrap().lock, None);
         let _guard = take(&other, 3).unwrap();
     }

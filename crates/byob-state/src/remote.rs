@@ -12,10 +12,13 @@ use byob_model::recorded::Recorded;
 
 use crate::Entry;
 use crate::assembled::{self, AssembleError, Assembled, Base, SaveError};
-use crate::format::{self, FormatError};
+use crate::format::{self, text_of};
 use crate::lease::{LEASE, LONGEST_CALL, LOOKED_AT_EVERY, LockFile, RENEWED_EVERY, Watch};
 use crate::objects::{Object, ObjectError, Objects, Timer, When};
 use crate::store::{Guard, Loaded, LockInfo, Store, StoreError};
+
+mod history;
+mod tools;
 
 /// How often a write is tried whose answer was lost, or that met another one.
 const TRIES: u32 = 5;
@@ -26,9 +29,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 const FIRST_GAP: Duration = Duration::from_secs(10);
 /// The longest time between two journal writes of one run.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
-/// How many versions of a damaged record are looked at for a good one.
-const LOOKED_AT: usize = 20;
-
 /// A record in objects.
 #[derive(Debug)]
 pub struct RemoteStore<O, T>(Rc<Place<O, T>>);
@@ -56,6 +56,8 @@ struct Held {
     lost: bool,
     /// The record was read since the lock was taken.
     read: bool,
+    /// That was tried, and what is there was seen, usable or not: `record` and `journal`.
+    seen: bool,
     record: Option<Object>,
     journal: Option<Object>,
     base: Option<Base>,
@@ -190,47 +192,49 @@ impl<O: Objects, T: Timer> Place<O, T> {
         }))
     }
 
-    /// Record and journal, as they stood at one moment. The journal is read first: a record is never older than a
-    /// journal of it that was read before.
-    async fn both(&self) -> Result<(Option<Object>, Option<Object>, Assembled), StoreError> {
+    /// Record and journal, as they stood at one moment; a holder of the lock knows them from then on. The journal is read
+    /// first: a record is never older than a journal of it that was read before.
+    async fn look(&self) -> Result<Assembled, StoreError> {
         let journal = self.read(&self.journal_key()).await?;
         let record = self.read(&self.key).await?;
-        let text = record.as_ref().map(|record| text_of(&record.body)).transpose();
-        let bytes = journal.as_ref().map(|journal| journal.body.as_slice()).unwrap_or_default();
-        let assembled = text.map_err(AssembleError::from).and_then(|text| assembled::assemble(text, bytes));
+        let assembled = assemble(record.as_ref(), journal.as_ref());
+        if let Some(held) = self.held.borrow_mut().as_mut() {
+            (held.read, held.seen) = (assembled.is_ok(), true);
+            held.base = assembled.as_ref().ok().and_then(Base::of);
+            (held.record, held.journal) = (record, journal);
+            held.pending.clear();
+        }
         match assembled {
-            Ok(assembled) => Ok((record, journal, assembled)),
+            Ok(assembled) => Ok(assembled),
             Err(error) => Err(self.unusable(error).await),
         }
     }
 
-    async fn unusable(&self, error: AssembleError) -> StoreError {
-        match &error {
-            AssembleError::Journal(_) => StoreError::Unusable {
-                location: self.objects.location(&self.journal_key()),
-                error,
-                last_good: None,
-            },
-            AssembleError::Record(FormatError::Newer { .. }) => {
-                StoreError::Unusable { location: self.location(), error, last_good: None }
-            }
-            AssembleError::Record(FormatError::Damaged { .. }) => {
-                let last_good = self.last_good().await;
-                StoreError::Unusable { location: self.location(), error, last_good }
+    fn not_saved(&self, error: SaveError) -> StoreError {
+        StoreError::NotSaved { location: self.location(), error }
+    }
+
+    /// Puts a text in the place of the record that was read.
+    async fn put(&self, stored: Option<&Object>, text: String, expected: u64) -> Result<Object, StoreError> {
+        let body = text.into_bytes();
+        match self.write(&self.key, &body, When::of(stored)).await? {
+            Written::Ours(etag) => Ok(Object { body, etag }),
+            Written::Theirs(found) => {
+                let found = found.and_then(|found| text_of(&found.body).and_then(format::read).ok());
+                let lineage = found.as_ref().and_then(|found| found.lineage);
+                let found = found.map_or(0, |found| found.serial);
+                Err(self.not_saved(SaveError::Changed { expected, found, lineage }))
             }
         }
     }
 
-    /// The newest version of the record that can be read.
-    async fn last_good(&self) -> Option<String> {
-        let versions = self.objects.versions(&self.key).await.ok()?;
-        for version in versions.into_iter().filter(|version| !version.latest).take(LOOKED_AT) {
-            let body = self.objects.version(&self.key, &version.id).await.ok()?;
-            if body.is_some_and(|body| text_of(&body).and_then(format::read).is_ok()) {
-                return Some(version.id);
-            }
+    /// A record was put in its place.
+    fn saved(&self, record: Object, base: Base) {
+        if let Some(held) = self.held.borrow_mut().as_mut() {
+            (held.read, held.record, held.base) = (true, Some(record), Some(base));
+            held.pending.clear();
+            held.journalled_at = self.timer.elapsed();
         }
-        None
     }
 
     /// Makes sure that the place does as conditions say: whatever can be shown with the lock just taken.
@@ -340,8 +344,9 @@ fn ours(found: Option<Object>, info: &LockInfo) -> Option<(String, u64)> {
     (file.by == info.id && file.holder.is_some()).then_some((found.etag, file.renewal))
 }
 
-fn text_of(bytes: &[u8]) -> Result<&str, FormatError> {
-    std::str::from_utf8(bytes).map_err(|_| FormatError::Damaged { why: "it is not UTF-8".to_owned() })
+fn assemble(record: Option<&Object>, journal: Option<&Object>) -> Result<Assembled, AssembleError> {
+    let text = record.map(|record| text_of(&record.body)).transpose()?;
+    assembled::assemble(text, journal.map(|journal| journal.body.as_slice()).unwrap_or_default())
 }
 
 impl<O: Objects, T: Timer> Store for RemoteStore<O, T> {
@@ -351,16 +356,10 @@ impl<O: Objects, T: Timer> Store for RemoteStore<O, T> {
         let place = &self.0;
         let own = place.held.borrow().as_ref().map(|held| held.info.id);
         let lock = if own.is_some() { None } else { place.holder().await? };
-        let (record, journal, assembled) = place.both().await?;
+        let assembled = place.look().await?;
         // The run whose journal this is may have begun since.
         let look_again = lock.is_none() && own.is_none() && assembled.end.is_some();
         let lock = if look_again { place.holder().await? } else { lock };
-        if let Some(held) = place.held.borrow_mut().as_mut() {
-            held.read = true;
-            held.base = Base::of(&assembled);
-            (held.record, held.journal) = (record, journal);
-            held.pending.clear();
-        }
         Ok(Loaded { recorded: assembled.recorded, journalled: assembled.end.is_some(), lock })
     }
 
@@ -418,6 +417,7 @@ impl<O: Objects, T: Timer> Store for RemoteStore<O, T> {
                             until: asked + LEASE,
                             lost: false,
                             read: false,
+                            seen: false,
                             record: None,
                             journal: None,
                             base: None,
@@ -452,32 +452,13 @@ impl<O: Objects, T: Timer> Store for RemoteStore<O, T> {
             Some(held) if !held.read => return Err(StoreError::NotRead { location }),
             Some(held) => held.record.clone(),
         };
-        let not_saved = |error| StoreError::NotSaved { location: location.clone(), error };
         let text = stored.as_ref().map(|stored| text_of(&stored.body)).transpose();
-        let (text, base) =
-            assembled::next(recorded, text.map_err(|error| not_saved(error.into()))?).map_err(not_saved)?;
-        let body = text.into_bytes();
-        let written = place.write(&place.key, &body, When::of(stored.as_ref())).await?;
-        match written {
-            Written::Ours(etag) => {
-                recorded.serial = base.serial;
-                if let Some(held) = place.held.borrow_mut().as_mut() {
-                    held.record = Some(Object { body, etag });
-                    held.base = Some(base);
-                    held.pending.clear();
-                    held.journalled_at = place.timer.elapsed();
-                }
-                Ok(())
-            }
-            Written::Theirs(found) => {
-                let found = found.and_then(|found| text_of(&found.body).and_then(format::read).ok());
-                Err(not_saved(SaveError::Changed {
-                    expected: recorded.serial,
-                    found: found.as_ref().map_or(0, |found| found.serial),
-                    lineage: found.and_then(|found| found.lineage),
-                }))
-            }
-        }
+        let text = text.map_err(|error| place.not_saved(error.into()))?;
+        let (text, base) = assembled::next(recorded, text).map_err(|error| place.not_saved(error))?;
+        let record = place.put(stored.as_ref(), text, recorded.serial).await?;
+        recorded.serial = base.serial;
+        place.saved(record, base);
+        Ok(())
     }
 
     async fn journal(&self, entries: &[Entry]) -> Result<(), StoreError> {

@@ -230,7 +230,7 @@ pub enum StoreError {
         /// What is wrong with it.
         error: AssembleError,
         /// Of a damaged record: the newest kept predecessor that can be read.
-        last_good: Option<String>,
+        last_good: Option<LastGood>,
     },
     /// A record may not be saved over what is stored.
     #[error("{location}: {error}")]
@@ -314,12 +314,21 @@ pub enum StoreError {
         /// The record's file.
         location: String,
     },
-    /// Journalling before the first save: a bug.
-    #[error("{location} was to be journalled before it was first saved")]
+    /// Journalling, or leaving the place, before the first save: a bug.
+    #[error("{location} was to be journalled or left before it was first saved")]
     NoRecord {
         /// The record's file.
         location: String,
     },
+}
+
+/// The newest kept predecessor of a damaged record that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastGood {
+    /// Where it is, for people.
+    pub location: String,
+    /// What to type to put it in the damaged one's place.
+    pub command: String,
 }
 
 impl StoreError {
@@ -331,12 +340,16 @@ impl StoreError {
                 "use the byob that wrote it, or a newer one; records are not taken back to older formats"
                     .to_owned()
             }
-            Self::Unusable { location, last_good: Some(good), .. } => {
-                let copy = format!("cp {} {}", quoted(good), quoted(location));
-                format!("the newest good copy is {good}; put it back with: {copy}")
+            Self::Unusable { error: AssembleError::Record(FormatError::Moved { .. }), .. } => {
+                "let [state] in byob.toml name that place".to_owned()
+            }
+            Self::Unusable { last_good: Some(LastGood { location, command }), .. } => {
+                format!("the newest good copy is {location}; put it back with: {command}")
             }
             Self::Unusable { error: AssembleError::Record(_), .. } => {
-                "put back a good copy (your version control, a backup); there is none in history/".to_owned()
+                "put back a good copy (your version control, a backup): byob state push --force COPY; there is none in \
+                 its history"
+                    .to_owned()
             }
             Self::Unusable { location, error: AssembleError::Journal(_), .. } => format!(
                 "it says what a run did after its last save, resources it created included; put back the record that \
@@ -377,7 +390,7 @@ impl StoreError {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &str) -> String {
+pub(crate) fn quoted(path: &str) -> String {
     if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) && !path.starts_with('-') {
         return path.to_owned();
     }

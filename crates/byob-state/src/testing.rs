@@ -1,5 +1,7 @@
 //! What this crate's tests share: a record, arbitrary ones, and a runtime of one thread.
 
+pub(crate) mod world;
+
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;

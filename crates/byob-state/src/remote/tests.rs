@@ -1,138 +1,13 @@
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use byob_model::recorded::Recorded;
 
 use super::*;
-use crate::objects::Version;
+use crate::testing::world::{Fate, World};
 use crate::testing::{a_record, block_on, lock_info};
-
-/// What becomes of one write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// It has its effect; the answer is lost.
-    LostAfter,
-    /// The request is lost.
-    LostBefore,
-    /// The network tries again by itself, and the second try meets the first.
-    Twice,
-    Conflict,
-}
-
-#[derive(Debug, Default)]
-struct Bucket {
-    now: BTreeMap<String, Object>,
-    kept: Vec<(String, Object)>,
-    writes: Vec<String>,
-    fates: BTreeMap<usize, Fate>,
-    etags: usize,
-    unconditional: bool,
-    /// From which write on nothing answers.
-    dead_from: Option<usize>,
-}
-
-/// A bucket and a clock that all stores of a test share.
-#[derive(Debug, Clone, Default)]
-struct World {
-    bucket: Rc<RefCell<Bucket>>,
-    now: Rc<Cell<Duration>>,
-}
-
-impl Bucket {
-    fn put(&mut self, key: &str, body: &[u8], when: &When) -> Result<String, ObjectError> {
-        if !self.unconditional && When::of(self.now.get(key)) != *when {
-            return Err(ObjectError::NotAsExpected);
-        }
-        self.etags += 1;
-        let object = Object { body: body.to_vec(), etag: format!("\"{}\"", self.etags) };
-        self.kept.push((key.to_owned(), object.clone()));
-        self.now.insert(key.to_owned(), object.clone());
-        Ok(object.etag)
-    }
-}
-
-impl Objects for World {
-    async fn get(&self, key: &str) -> Result<Option<Object>, ObjectError> {
-        let bucket = self.bucket.borrow();
-        if bucket.dead_from.is_some_and(|from| bucket.writes.len() >= from) {
-            return Err(ObjectError::Lost("no route".to_owned()));
-        }
-        Ok(bucket.now.get(key).cloned())
-    }
-
-    async fn put(&self, key: &str, body: &[u8], when: &When) -> Result<String, ObjectError> {
-        let mut bucket = self.bucket.borrow_mut();
-        let number = bucket.writes.len();
-        if bucket.dead_from.is_some_and(|from| number >= from) {
-            return Err(ObjectError::Lost("no route".to_owned()));
-        }
-        bucket.writes.push(key.to_owned());
-        let lost = || ObjectError::Lost("timed out".to_owned());
-        match bucket.fates.get(&number) {
-            None => bucket.put(key, body, when),
-            Some(Fate::Conflict) => Err(ObjectError::Conflict),
-            Some(Fate::LostBefore) => Err(lost()),
-            Some(Fate::LostAfter) => bucket.put(key, body, when).and(Err(lost())),
-            Some(Fate::Twice) => {
-                let _ = bucket.put(key, body, when);
-                bucket.put(key, body, when)
-            }
-        }
-    }
-
-    async fn versions(&self, key: &str) -> Result<Vec<Version>, ObjectError> {
-        let bucket = self.bucket.borrow();
-        let now = bucket.now.get(key).map(|object| object.etag.clone());
-        let all = bucket.kept.iter().rev().filter(|(of, _)| of == key);
-        Ok(all
-            .map(|(_, object)| Version {
-                id: object.etag.clone(),
-                at: 0,
-                latest: Some(&object.etag) == now.as_ref(),
-            })
-            .collect())
-    }
-
-    async fn version(&self, key: &str, id: &str) -> Result<Option<Vec<u8>>, ObjectError> {
-        let bucket = self.bucket.borrow();
-        let found = bucket.kept.iter().find(|(of, object)| of == key && object.etag == id);
-        Ok(found.map(|(_, object)| object.body.clone()))
-    }
-
-    fn location(&self, key: &str) -> String {
-        format!("s3://acme-state/{key}")
-    }
-}
-
-impl Timer for World {
-    fn elapsed(&self) -> Duration {
-        self.now.get()
-    }
-
-    async fn sleep(&self, time: Duration) {
-        self.now.set(self.now.get() + time);
-    }
-}
 
 type TestStore = RemoteStore<World, World>;
 type TestGuard = RemoteGuard<World, World>;
-
-impl World {
-    /// The record as another process sees it.
-    fn store(&self) -> TestStore {
-        RemoteStore::new(self.clone(), self.clone(), "byob.state.json", true)
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.now.set(self.now.get() + Duration::from_secs(seconds));
-    }
-
-    fn writes(&self) -> Vec<String> {
-        self.bucket.borrow().writes.clone()
-    }
-}
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -413,12 +288,16 @@ fn a_damaged_record_is_not_used_and_its_last_good_version_is_named() {
     let world = World::default();
     let recorded = a_run(&world).unwrap();
     let good = world.bucket.borrow().now["byob.state.json"].clone();
+    let etag = good.etag.clone();
     let torn = &good.body[..good.body.len() / 2];
     block_on(world.put("byob.state.json", torn, &When::Is(good.etag.clone()))).unwrap();
     match block_on(world.store().load()).unwrap_err() {
         StoreError::Unusable { location, last_good, .. } => {
             assert_eq!(location, "s3://acme-state/byob.state.json");
-            assert_eq!(last_good, Some(good.etag));
+            let good = last_good.unwrap();
+            assert_eq!(good.location, format!("serial 2, version {etag} of s3://acme-state/byob.state.json"));
+            let command = "byob state pull --serial 2 >good.json && byob state push --force good.json";
+            assert_eq!(good.command, command);
         }
         other => panic!("{other}"),
     }
