@@ -23,6 +23,7 @@ pub mod store;
 mod testing;
 pub mod tools;
 
+pub use assembled::AssembleError;
 pub use format::{FORMAT_VERSION, FormatError};
 pub use journal::{Entry, JournalError, replay};
 pub use local::LocalStore;

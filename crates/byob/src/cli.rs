@@ -187,6 +187,12 @@ pub(crate) struct StateArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StateCommand {
+    /// Make the bucket that keeps the record in S3, where it is missing; else say what it lacks
+    Init {
+        /// Put what an existing bucket lacks (versioning, public access block, …); its policy is only made, never changed
+        #[arg(long)]
+        complete: bool,
+    },
     /// Print every recorded address
     List,
     /// Print one recorded resource as JSON
@@ -206,6 +212,50 @@ pub(crate) enum StateCommand {
         /// How long to wait for somebody else's lock
         #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
         lock_timeout: Duration,
+    },
+    /// Drop a bucket or key from the record and leave it alone in AWS (reviewable: `forget` in byob.toml)
+    Rm {
+        /// `bucket.storage`, `key.vision`
+        #[arg(value_name = "ADDRESS")]
+        address: RootAddress,
+        /// How long to wait for somebody else's lock
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+        lock_timeout: Duration,
+    },
+    /// Print the record
+    Pull {
+        /// A kept predecessor (byob state history lists them)
+        #[arg(long, value_name = "N")]
+        serial: Option<u64>,
+    },
+    /// Put a record that was pulled in the stored one's place, under the next serial
+    Push {
+        /// The record; `-` reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Also over a newer record, one of another lineage, or a damaged one; what is replaced is kept
+        #[arg(long)]
+        force: bool,
+        /// How long to wait for somebody else's lock
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+        lock_timeout: Duration,
+    },
+    /// List the record and what is kept of its past, newest first
+    History,
+    /// Move the record to the place that [state] names now
+    Migrate {
+        /// Where it is: a path (from the folder of byob.toml), or s3://BUCKET/KEY
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// How long to wait for somebody else's lock
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+        lock_timeout: Duration,
+    },
+    /// Take the lock of a record in S3 away from a run that is certainly gone
+    Unlock {
+        /// The lock's id, as printed by whoever waits for it
+        #[arg(value_name = "ID")]
+        id: Uuid,
     },
 }
 

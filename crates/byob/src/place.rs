@@ -3,12 +3,15 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use byob_aws::{AwsCloud, Connection, Endpoint, S3Objects};
+use byob_aws::{Connection, Endpoint, S3Objects};
 use byob_model::config::{AssumeRole, Aws, Configuration, ObjectState, State};
 use byob_model::recorded::Recorded;
 use byob_state::local::LocalGuard;
 use byob_state::remote::RemoteGuard;
-use byob_state::{Entry, Guard, Loaded, LocalStore, LockInfo, RemoteStore, Store, StoreError, Timer};
+use byob_state::{
+    Destination, Entry, Guard, Kept, Loaded, LocalStore, LockInfo, RemoteStore, Store, StoreError, Timer,
+    Tools,
+};
 use uuid::Uuid;
 
 use crate::cli::Global;
@@ -75,16 +78,6 @@ pub(crate) fn assume_role(role: &AssumeRole) -> byob_aws::AssumeRole {
     }
 }
 
-impl RecordStore {
-    /// The cloud that a record in S3 is kept in.
-    pub(crate) fn cloud(&self) -> Option<&AwsCloud> {
-        match self {
-            Self::Local(_) => None,
-            Self::S3(store) => Some(store.objects().cloud()),
-        }
-    }
-}
-
 impl Store for RecordStore {
     type Guard = RecordGuard;
 
@@ -139,6 +132,43 @@ impl Store for RecordStore {
         match self {
             Self::Local(store) => store.location(),
             Self::S3(store) => store.location(),
+        }
+    }
+}
+
+impl Tools for RecordStore {
+    async fn replace(&self, recorded: &mut Recorded) -> Result<(), StoreError> {
+        match self {
+            Self::Local(store) => store.replace(recorded).await,
+            Self::S3(store) => store.replace(recorded).await,
+        }
+    }
+
+    async fn leave(&self, to: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Local(store) => store.leave(to).await,
+            Self::S3(store) => store.leave(to).await,
+        }
+    }
+
+    async fn destination(&self) -> Result<Destination, StoreError> {
+        match self {
+            Self::Local(store) => store.destination().await,
+            Self::S3(store) => store.destination().await,
+        }
+    }
+
+    async fn history(&self) -> Result<Vec<Kept>, StoreError> {
+        match self {
+            Self::Local(store) => store.history().await,
+            Self::S3(store) => store.history().await,
+        }
+    }
+
+    async fn kept(&self, serial: u64) -> Result<Option<Recorded>, StoreError> {
+        match self {
+            Self::Local(store) => Tools::kept(store, serial).await,
+            Self::S3(store) => store.kept(serial).await,
         }
     }
 }

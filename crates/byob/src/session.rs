@@ -100,6 +100,11 @@ fn folder_of(config: &Path) -> PathBuf {
     }
 }
 
+/// A path as `byob.toml` means it: from its own folder.
+pub(crate) fn beside_config(global: &Global, path: &Path) -> PathBuf {
+    folder_of(&global.config).join(path)
+}
+
 /// Where a record in files is.
 pub(crate) fn record_path(global: &Global, config: &Configuration) -> PathBuf {
     match &global.sandbox {

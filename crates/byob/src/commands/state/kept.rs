@@ -1,0 +1,143 @@
+//! `byob state pull|push|history`: the record as text, and what it was before.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path;
+
+use byob_model::recorded::Recorded;
+use byob_render::escape::escape;
+use byob_state::{BYOB_VERSION, Store, StoreError, Tools, format};
+
+use crate::failure::Failure;
+use crate::place::RecordStore;
+use crate::terminal;
+
+/// Longer than any record: somebody's mistake.
+const LONGEST: u64 = 64 * 1024 * 1024;
+
+/// Prints the record, its open journal included, or a kept predecessor.
+pub(super) async fn pull(store: &RecordStore, serial: Option<u64>) -> Result<(), Failure> {
+    let recorded = match serial {
+        None => super::known(store).await?,
+        Some(serial) => store.kept(serial).await?.ok_or_else(|| {
+            Failure::said(
+                format!("no record of serial {serial} is kept at {}", store.location()),
+                "byob state history says which are",
+            )
+        })?,
+    };
+    terminal::print(&format::write(&recorded, BYOB_VERSION));
+    Ok(())
+}
+
+/// Reads a record that is to be pushed; `-` is standard input.
+pub(super) fn given(path: &Path) -> Result<Recorded, Failure> {
+    let failed = |source| Failure::File { doing: "read", path: path.to_owned(), source };
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(LONGEST).read_to_string(&mut text).map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
+    }
+    format::read(&text).map_err(|error| {
+        Failure::said(
+            format!("{} is no record that can be pushed: {error}; nothing was written", path.display()),
+            "byob state pull writes one; byob state history lists those that are kept",
+        )
+    })
+}
+
+/// Puts a record in the place of the stored one.
+pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) -> Result<(), Failure> {
+    let refused = |message: String| {
+        Failure::said(
+            format!("{message}; nothing was written"),
+            "compare the two first (byob state pull, byob state history); --force puts it in the stored one's place \
+             all the same, and keeps that",
+        )
+    };
+    if force {
+        match store.load().await {
+            // What cannot be read is what this is for.
+            Ok(_) | Err(StoreError::Unusable { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        store.replace(&mut given).await?;
+    } else {
+        let stored = store.load().await?;
+        if let Some(now) = &stored.recorded {
+            if now.lineage != given.lineage {
+                return Err(refused(format!(
+                    "the record at {} is of another lineage ({}, this one's is {})",
+                    store.location(),
+                    lineage(now),
+                    lineage(&given)
+                )));
+            }
+            if given.serial < now.serial {
+                return Err(refused(format!(
+                    "the record at {} is newer: serial {}, this one's is {}",
+                    store.location(),
+                    now.serial,
+                    given.serial
+                )));
+            }
+            if stored.journalled {
+                return Err(refused(format!(
+                    "the last run on {} did not end by itself, and its journal says what this record lacks",
+                    store.location()
+                )));
+            }
+            given.serial = now.serial;
+        }
+        store.save(&mut given).await?;
+    }
+    terminal::say(&format!(
+        "✓ pushed to {}, as serial {}; nothing was written to AWS's buckets and keys",
+        store.location(),
+        given.serial
+    ));
+    Ok(())
+}
+
+fn lineage(recorded: &Recorded) -> String {
+    recorded.lineage.map_or_else(|| "none".to_owned(), |lineage| lineage.to_string())
+}
+
+/// Lists what is kept, newest first.
+pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
+    let all = store.history().await?;
+    if all.is_empty() {
+        return Err(Failure::said(
+            format!("there is no record at {}", store.location()),
+            "`byob apply` makes the first one",
+        ));
+    }
+    let mut text = String::new();
+    for kept in &all {
+        let serial = kept.serial.map_or_else(|| "?".to_owned(), |serial| serial.to_string());
+        let lineage =
+            kept.lineage.map_or_else(|| "?".repeat(8), |lineage| lineage.to_string()[..8].to_owned());
+        let when = jiff::Timestamp::from_second(kept.at).map_or_else(|_| "?".to_owned(), |at| at.to_string());
+        let what = match (kept.latest, kept.readable) {
+            (true, true) => "stored now",
+            (true, false) => "stored now, no record that can be read",
+            (false, true) => "",
+            (false, false) => "no record that can be read",
+        };
+        let version =
+            if kept.version.is_empty() { String::new() } else { format!("  {}", escape(&kept.version)) };
+        let line = format!("{serial:>6}  {when}  lineage {lineage}…{version}  {what}");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    terminal::print(&text);
+    let unversioned = all.iter().all(|kept| matches!(kept.version.as_str(), "" | "null"));
+    if matches!(store, RecordStore::S3(_)) && unversioned {
+        terminal::say(
+            "warning: the bucket keeps no versions, so nothing of the record's past is kept; byob state init --complete \
+             switches versioning on",
+        );
+    }
+    Ok(())
+}
