@@ -63,7 +63,27 @@ impl RecordedResource {
     pub fn typed(&self) -> Result<Attributes, serde_json::Error> {
         Attributes::from_value(self.kind, &self.attributes)
     }
+
+    /// What must not be lost sight of once this root, recorded at `address`, is not recorded any more: of a bucket, the
+    /// keys that its objects need. Nothing of a bucket that never used a key, and nothing of a key: byob did not order
+    /// its deletion, and schedules none that it has not recorded.
+    #[must_use]
+    pub fn tombstone(&self, address: &RootAddress) -> Option<Tombstone> {
+        (!self.keys_used.is_empty()).then(|| Tombstone {
+            address: address.clone(),
+            identity: self.identity.clone(),
+            account_id: self.account_id.clone(),
+            region: self.region.clone(),
+            keys_used: self.keys_used.clone(),
+            deletion_ordered: false,
+        })
+    }
 }
+
+/// What was to be taken out of a record is not in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not recorded")]
+pub struct NotRecorded(pub RootAddress);
 
 /// A root that byob forgot or deleted: its bucket keeps using its keys until it is seen gone; its key is pending.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,5 +169,134 @@ impl Recorded {
             .iter()
             .filter(move |(address, _)| !address.kind.is_root() && address.root() == *root)
             .map(|(address, r)| (address.kind, r))
+    }
+
+    /// Takes a root and its aspects out of the record, AWS untouched; what must not be lost sight of stays as a
+    /// tombstone. Answers with the addresses that were taken out, the root's last.
+    ///
+    /// # Errors
+    /// [`NotRecorded`]; the record is as it was.
+    pub fn take_out(&mut self, root: &RootAddress) -> Result<Vec<Address>, NotRecorded> {
+        let recorded = self.root(root).ok_or_else(|| NotRecorded(root.clone()))?;
+        let tombstone = recorded.tombstone(root);
+        let mut gone: Vec<Address> = self.aspects(root).map(|(kind, _)| root.aspect(kind)).collect();
+        gone.push(root.address());
+        self.resources.retain(|address, _| !gone.contains(address));
+        if let Some(mut tombstone) = tombstone {
+            // It may have been forgotten before, with other keys.
+            self.tombstones.retain(|known| {
+                let same = known.identity == tombstone.identity;
+                if same {
+                    tombstone.keys_used.extend(known.keys_used.iter().cloned());
+                }
+                !same
+            });
+            self.tombstones.push(tombstone);
+        }
+        Ok(gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn resource(kind: Kind, identity: &str) -> RecordedResource {
+        RecordedResource {
+            kind,
+            account_id: "123456789012".into(),
+            region: "eu-west-1".into(),
+            identity: identity.into(),
+            attributes: Value::Null,
+            created: kind.is_root(),
+            name_prefix: None,
+            keys_used: BTreeSet::new(),
+            versioning_seen: false,
+        }
+    }
+
+    /// Two buckets, one under a key, and the key.
+    fn a_record() -> Recorded {
+        let (storage, other, key) =
+            (RootAddress::bucket("storage"), RootAddress::bucket("other"), RootAddress::key("storage"));
+        let under_key = RecordedResource {
+            keys_used: BTreeSet::from([KEY.to_owned()]),
+            ..resource(Kind::Bucket, "acme-storage")
+        };
+        Recorded {
+            serial: 3,
+            resources: [
+                (storage.address(), under_key),
+                (storage.aspect(Kind::BucketTags), resource(Kind::BucketTags, "acme-storage")),
+                (storage.aspect(Kind::Encryption), resource(Kind::Encryption, "acme-storage")),
+                (other.address(), resource(Kind::Bucket, "acme-other")),
+                (other.aspect(Kind::Cors), resource(Kind::Cors, "acme-other")),
+                (key.address(), resource(Kind::Key, KEY)),
+                (key.aspect(Kind::Alias), resource(Kind::Alias, KEY)),
+            ]
+            .into(),
+            ..Recorded::default()
+        }
+    }
+
+    fn names(addresses: impl IntoIterator<Item = Address>) -> Vec<String> {
+        addresses.into_iter().map(|address| address.to_string()).collect()
+    }
+
+    #[test]
+    fn a_bucket_that_is_taken_out_leaves_its_keys_behind() {
+        let mut recorded = a_record();
+        let storage = RootAddress::bucket("storage");
+        let gone = names(recorded.take_out(&storage).unwrap());
+        assert_eq!(gone.last().unwrap(), "bucket.storage");
+        assert_eq!(gone.len(), 3, "{gone:?}");
+        let left = names(recorded.resources.keys().cloned());
+        assert_eq!(left.len(), 4, "{left:?}");
+        assert!(!left.iter().any(|address| address.starts_with("bucket.storage")), "{left:?}");
+        let [tombstone] = recorded.tombstones.as_slice() else { panic!("{:?}", recorded.tombstones) };
+        assert_eq!((&tombstone.address, tombstone.identity.as_str()), (&storage, "acme-storage"));
+        assert_eq!(tombstone.keys_used, BTreeSet::from([KEY.to_owned()]));
+        assert!(!tombstone.deletion_ordered);
+        assert_eq!(recorded.serial, 3);
+    }
+
+    #[test]
+    fn keys_of_an_older_tombstone_of_the_same_bucket_stay() {
+        let mut recorded = a_record();
+        let storage = RootAddress::bucket("storage");
+        let older = Tombstone {
+            keys_used: BTreeSet::from(["older".to_owned()]),
+            ..recorded.root(&storage).unwrap().tombstone(&RootAddress::bucket("before")).unwrap()
+        };
+        let another = Tombstone { identity: "acme-another".into(), ..older.clone() };
+        recorded.tombstones = vec![older, another.clone()];
+        recorded.take_out(&storage).unwrap();
+        assert_eq!(recorded.tombstones.len(), 2);
+        assert_eq!(recorded.tombstones[0], another);
+        let both = BTreeSet::from([KEY.to_owned(), "older".to_owned()]);
+        assert_eq!((&recorded.tombstones[1].address, &recorded.tombstones[1].keys_used), (&storage, &both));
+    }
+
+    #[test]
+    fn of_a_key_or_a_bucket_without_one_nothing_is_left() {
+        for root in [RootAddress::key("storage"), RootAddress::bucket("other")] {
+            let mut recorded = a_record();
+            let gone = names(recorded.take_out(&root).unwrap());
+            assert_eq!(gone.len(), 2, "{gone:?}");
+            assert_eq!(recorded.tombstones, []);
+            assert!(recorded.root(&root).is_none() && recorded.aspects(&root).count() == 0);
+            // The other root of that label is another one.
+            assert_eq!(recorded.resources.len(), 5);
+        }
+    }
+
+    #[test]
+    fn what_is_not_recorded_is_an_error_and_changes_nothing() {
+        let mut recorded = a_record();
+        let error = recorded.take_out(&RootAddress::key("other")).unwrap_err();
+        assert_eq!(error.to_string(), "key.other is not recorded");
+        assert_eq!(recorded, a_record());
     }
 }

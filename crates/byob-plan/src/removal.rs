@@ -7,7 +7,7 @@ use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{Attributes, BYOB_LINEAGE, Cors, Policy, Purpose, is_our_sid};
 use byob_model::live::{BucketFacts, LiveAspect, LiveBucket};
-use byob_model::recorded::{RecordedResource, Tombstone};
+use byob_model::recorded::RecordedResource;
 use byob_policy::{Document, Effect};
 use serde_json::Value;
 
@@ -242,16 +242,7 @@ impl Planner<'_> {
         reason: &str,
     ) {
         let mut record = self.removed(case);
-        if !recorded.keys_used.is_empty() {
-            record.push(RecordChange::Tombstone(Tombstone {
-                address: case.address.clone(),
-                identity: recorded.identity.clone(),
-                account_id: recorded.account_id.clone(),
-                region: recorded.region.clone(),
-                keys_used: recorded.keys_used.clone(),
-                deletion_ordered: false,
-            }));
-        }
+        record.extend(recorded.tombstone(&case.address).map(RecordChange::Tombstone));
         let step = Step { reason: reason.to_owned(), calls, record, ..leaving(case, recorded) };
         self.steps.push(step);
     }
