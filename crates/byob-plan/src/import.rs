@@ -80,7 +80,28 @@ pub enum ImportError {
     },
 }
 
-/// The record's changes that import one root. `desired` must have been made as if the root were imported. A root that
+/// The lineage that a live root carries, found by its name or alias; `None` where there is no root, or no such tag.
+#[must_use]
+pub fn lineage(desired: &Desired, live: &Live, address: &RootAddress) -> Option<String> {
+    let root = desired.roots.get(address)?;
+    let tags = match address.kind {
+        RootKind::Bucket => match live.buckets.get(&root.name)? {
+            LiveBucket::Exists(facts) => &facts.tags,
+            LiveBucket::Absent | LiveBucket::Forbidden { .. } => return None,
+        },
+        RootKind::Key => {
+            let arn = live.aliases.get(&(root.region.clone(), root.name.clone()))?.as_ref()?;
+            match live.keys.get(arn)? {
+                LiveKey::Exists(facts) => &facts.tags,
+                LiveKey::Absent | LiveKey::Forbidden => return None,
+            }
+        }
+    };
+    tags.get(BYOB_LINEAGE).cloned()
+}
+
+/// The record's changes that import one root. One that carries this record's own lineage was made by it, and counts as
+/// created. `desired` must have been made as if the root were imported. A root that
 /// carries another record's lineage is taken only where `from` names that very lineage: two records with one bucket
 /// delete each other's data.
 ///
@@ -97,6 +118,8 @@ pub fn import(
     if recorded.root(address).is_some() {
         return Err(ImportError::Recorded(address.clone()));
     }
+    let own = recorded.lineage.map(|lineage| lineage.to_string());
+    let created = own.is_some() && lineage(desired, live, address) == own;
     let absent = || ImportError::Absent { address: address.clone(), identity: root.name.clone() };
     let forbidden =
         |identity: &str| ImportError::Forbidden { address: address.clone(), identity: identity.to_owned() };
@@ -106,7 +129,7 @@ pub fn import(
         region: root.region.clone(),
         identity: identity.to_owned(),
         attributes: attributes.to_value(),
-        created: false,
+        created: created && kind.is_root(),
         name_prefix: None,
         keys_used: std::collections::BTreeSet::new(),
         versioning_seen: false,

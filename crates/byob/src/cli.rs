@@ -169,8 +169,11 @@ pub(crate) enum OutputFormat {
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// Which buckets and keys: `bucket.storage`, `key.vision`
-    #[arg(required = true, value_name = "ADDRESS")]
+    #[arg(required_unless_present = "recover", value_name = "ADDRESS")]
     pub addresses: Vec<RootAddress>,
+    /// Rebuild a lost record from byob.toml and the byob:* tags of what it made
+    #[arg(long, conflicts_with = "addresses")]
+    pub recover: bool,
     /// Also take what carries this lineage, because the record that it belongs to is lost for good
     #[arg(long, value_name = "UUID")]
     pub from_lineage: Option<Uuid>,

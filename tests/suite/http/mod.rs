@@ -10,3 +10,4 @@ mod look;
 mod proxy;
 mod readback;
 mod remote;
+mod state_tools;

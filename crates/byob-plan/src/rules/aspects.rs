@@ -18,17 +18,19 @@ use crate::aspect::beside_foreign;
 /// The attributes by kind.
 pub(super) struct Aspects(BTreeMap<Kind, Attributes>);
 
+const NO_BLOCK: PublicAccessBlock = PublicAccessBlock {
+    block_public_acls: false,
+    ignore_public_acls: false,
+    block_public_policy: false,
+    restrict_public_buckets: false,
+};
+
 /// What a live answer says, absence included; `None` where it says nothing.
 pub(super) fn known(kind: Kind, aspect: &LiveAspect) -> Option<Attributes> {
     match aspect {
         LiveAspect::Present(attributes) => Some(attributes.clone()),
         LiveAspect::Absent if kind == Kind::PublicAccessBlock => {
-            Some(Attributes::PublicAccessBlock(PublicAccessBlock {
-                block_public_acls: false,
-                ignore_public_acls: false,
-                block_public_policy: false,
-                restrict_public_buckets: false,
-            }))
+            Some(Attributes::PublicAccessBlock(NO_BLOCK))
         }
         LiveAspect::Absent => Attributes::when_absent(kind),
         LiveAspect::Unsupported { .. } | LiveAspect::Refused => None,
@@ -39,6 +41,13 @@ impl Aspects {
     /// As they are.
     pub(super) fn live<'a>(all: impl Iterator<Item = (Kind, &'a LiveAspect)>) -> Self {
         Self(all.filter_map(|(kind, aspect)| Some((kind, known(kind, aspect)?))).collect())
+    }
+
+    /// Of a bucket that is made by this plan, where nobody manages them. Source: S3 user guide, "Default settings for new
+    /// S3 buckets" (since April 2023); other endpoints may put no block.
+    pub(super) fn new_bucket(endpoint: &str) -> Self {
+        let block = if matches!(endpoint, "aws" | "sandbox") { PublicAccessBlock::ALL } else { NO_BLOCK };
+        Self(BTreeMap::from([(Kind::PublicAccessBlock, Attributes::PublicAccessBlock(block))]))
     }
 
     /// As they will be: what is desired, with what stays of others'; of what is not managed, what is live, but for what

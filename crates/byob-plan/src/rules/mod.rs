@@ -84,6 +84,9 @@ impl<'g> Ground<'g> {
     fn new(planner: &'g Planner<'g>, case: &'g Case<'g>, root: &'g DesiredRoot) -> Self {
         let facts = planner.live_aspects(case);
         let live = facts.map(|all| Aspects::live(all.iter().map(|(kind, aspect)| (*kind, aspect))));
+        // What a new bucket has of what nobody manages, so that it is judged before it is made as it will be after.
+        let born = Aspects::new_bucket(planner.input.endpoint);
+        let before = live.as_ref().or((case.address.kind == RootKind::Bucket).then_some(&born));
         let taken_out = |kind| {
             let step = planner.steps.iter().find(|s| s.address == case.address.aspect(kind));
             step.is_some_and(|s| s.after.is_none() && !s.calls.is_empty())
@@ -93,7 +96,7 @@ impl<'g> Ground<'g> {
             case,
             root,
             who: Who::new(&planner.desired.account_id, &planner.desired.wandb),
-            end: Aspects::end(root, live.as_ref(), |attributes| planner.resolved(attributes), taken_out),
+            end: Aspects::end(root, before, |attributes| planner.resolved(attributes), taken_out),
             live,
             found: Vec::new(),
             newly_public: None,

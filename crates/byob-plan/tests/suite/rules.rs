@@ -226,6 +226,16 @@ fn acls_that_count() {
 }
 
 #[test]
+fn a_new_bucket_is_judged_by_what_it_will_have_where_nobody_manages_it() {
+    let unmanaged = plain("object_ownership = \"ObjectWriter\"\nunmanaged = [\"public_access_block\"]");
+    let mut scene = Scene::new(&unmanaged);
+    // AWS blocks public access to a new bucket; others may not, and the same plan must not be refused half-way.
+    assert_not_found(&scene.plan(), Rule::PublicAcls);
+    scene.endpoint = "storage.example:9000";
+    assert!(scene.plan().findings.iter().any(|finding| finding.rule == Rule::PublicAcls));
+}
+
+#[test]
 fn w_and_b_lacks_what_a_deny_takes_away() {
     let deny =
         |action: &str, resource: &str, more: &str| extra(&statement("Deny", "\"*\"", action, resource, more));

@@ -1,5 +1,6 @@
 //! `byob import`: live roots that tables already describe go into the record as they are. Writes nothing to AWS.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use byob_apply::Cloud;
@@ -30,8 +31,18 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs) -> Result<ExitCode, 
 
 async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result<ExitCode, Failure> {
     let record = session.store.load().await?;
+    if args.recover && record.recorded.is_some() {
+        return Err(Failure::said(
+            format!("there is a record at {}; nothing was written", session.store.location()),
+            "--recover is for a record that is lost; byob import ADDRESS takes what this one lacks",
+        ));
+    }
     let mut recorded = record.recorded.clone().unwrap_or_default();
-    let placed = placeholders(session, &recorded, args)?;
+    let mut addresses = args.addresses.clone();
+    if args.recover {
+        addresses = resolve(session, &recorded)?.roots.into_keys().collect();
+    }
+    let placed = placeholders(session, &recorded, &addresses, args.recover)?;
     let desired = resolve(session, &placed)?;
     let live = session.cloud.read(&wanted(Some(&desired), &recorded)).await?;
     // Which aspects and tags an imported key has is known only once its alias has led to it.
@@ -39,7 +50,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     for (alias, arn) in &live.aliases {
         let root = desired.roots.iter().find(|(_, r)| (&r.region, &r.name) == (&alias.0, &alias.1));
         if let (Some((address, _)), Some(arn)) = (root, arn)
-            && args.addresses.contains(address)
+            && addresses.contains(address)
         {
             let key = again.keys.entry(arn.clone()).or_default();
             key.aspects.extend([Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
@@ -47,8 +58,22 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     }
     let live = session.cloud.read(&again).await?;
     contact::refuse_unread(&live)?;
+    if args.recover {
+        let lineage = lost_lineage(session, args, &desired, &live, &addresses)?;
+        recorded.lineage = Some(lineage);
+        let (lost, others): (Vec<_>, Vec<_>) = addresses
+            .into_iter()
+            .partition(|address| import::lineage(&desired, &live, address) == Some(lineage.to_string()));
+        addresses = lost;
+        for address in others {
+            terminal::say(&format!(
+                "note: {address} does not carry byob:lineage = {lineage}: not taken; if it exists, byob import {address} \
+                 takes it"
+            ));
+        }
+    }
     let mut changes = Vec::new();
-    for address in &args.addresses {
+    for address in &addresses {
         match import::import(&desired, &recorded, &live, address, args.from_lineage) {
             Ok(more) => changes.extend(more),
             Err(error @ ImportError::RecordedElsewhere { .. }) => {
@@ -77,19 +102,20 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         recorded.lineage = Some(Uuid::new_v4());
     }
     session.store.save(&mut recorded).await?;
-    if let Some(lineage) = args.from_lineage {
+    if let Some(lineage) = args.from_lineage.filter(|_| !args.recover) {
         terminal::say(&format!(
             "warning: what carries byob:lineage = {lineage} keeps that tag; should the record with that lineage still \
              exist, it takes it for its own as before"
         ));
     }
-    let names: Vec<String> = args.addresses.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     terminal::say(&format!(
-        "imported {} into {}; nothing was written to AWS",
+        "{} {} into {}; nothing was written to AWS",
+        if args.recover { "recovered" } else { "imported" },
         names.join(", "),
         session.store.location()
     ));
-    for bucket in with_our_statements(&live, &desired, &args.addresses) {
+    for bucket in with_our_statements(&live, &desired, &addresses).into_iter().filter(|_| !args.recover) {
         terminal::say(&format!(
             "note: the policy of {bucket} has statements under byob's names already (WandbAccountAccess, Byob…): they \
              are byob's from now on; take them out of the tool that put them, or the two undo each other's work"
@@ -119,11 +145,60 @@ fn with_our_statements(live: &Live, desired: &Desired, addresses: &[RootAddress]
     named.filter(ours).cloned().collect()
 }
 
+/// The lineage that the lost record had: the one that what it made carries.
+fn lost_lineage(
+    session: &Session,
+    args: &ImportArgs,
+    desired: &Desired,
+    live: &Live,
+    addresses: &[RootAddress],
+) -> Result<Uuid, Failure> {
+    let carried = |address: &RootAddress| import::lineage(desired, live, address)?.parse::<Uuid>().ok();
+    let found: BTreeMap<Uuid, String> =
+        addresses.iter().filter_map(|address| Some((carried(address)?, address.to_string()))).collect();
+    let said =
+        |message: String, help: &str| Err(Failure::said(format!("{message}; nothing was recorded"), help));
+    if let Some(lineage) = args.from_lineage {
+        if found.contains_key(&lineage) {
+            return Ok(lineage);
+        }
+        return said(
+            format!("nothing that {} describes carries byob:lineage = {lineage}", session.loaded.file),
+            "byob import --recover without --from-lineage says what is carried",
+        );
+    }
+    let mut all = found.iter();
+    match (all.next(), all.next()) {
+        (Some((lineage, _)), None) => Ok(*lineage),
+        (None, _) => said(
+            format!("nothing that {} describes exists and carries the tag byob:lineage", session.loaded.file),
+            "byob made nothing of it, or its tags are gone; byob import ADDRESS takes what exists",
+        ),
+        (Some(_), Some(_)) => {
+            let each: Vec<String> =
+                found.iter().map(|(lineage, address)| format!("{lineage} ({address})")).collect();
+            said(
+                format!(
+                    "what {} describes was made by several records: {}",
+                    session.loaded.file,
+                    each.join(", ")
+                ),
+                "say which of them is lost: byob import --recover --from-lineage UUID",
+            )
+        }
+    }
+}
+
 /// The record as if these roots were imported already, so that the configuration resolves as it will then.
-fn placeholders(session: &Session, recorded: &Recorded, args: &ImportArgs) -> Result<Recorded, Failure> {
+fn placeholders(
+    session: &Session,
+    recorded: &Recorded,
+    addresses: &[RootAddress],
+    created: bool,
+) -> Result<Recorded, Failure> {
     let desired = resolve(session, recorded)?;
     let mut placed = recorded.clone();
-    for address in &args.addresses {
+    for address in addresses {
         let Some(root) = desired.roots.get(address) else { continue };
         if recorded.root(address).is_some() {
             continue;
@@ -134,7 +209,7 @@ fn placeholders(session: &Session, recorded: &Recorded, args: &ImportArgs) -> Re
             region: root.region.clone(),
             identity: root.name.clone(),
             attributes: attributes.to_value(),
-            created: false,
+            created: created && kind.is_root(),
             name_prefix: root.name_prefix.clone(),
             keys_used: std::collections::BTreeSet::new(),
             versioning_seen: false,

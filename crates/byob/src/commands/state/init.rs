@@ -82,7 +82,7 @@ pub(super) async fn run(
     for kind in ASPECTS {
         let live = facts.aspects.get(&kind);
         if let Some(LiveAspect::Refused) = live {
-            terminal::say(&format!("note: the caller may not read the {kind} of {name}: not looked at"));
+            terminal::say(&format!("note: {name}: the caller may not look whether {}", done(kind)));
             continue;
         }
         let Some((lacks, operation, attributes)) = lacking(kind, live, kms_key, &wanted) else { continue };
@@ -185,7 +185,7 @@ fn done(kind: Kind) -> &'static str {
         Kind::PublicAccessBlock => "public access is blocked",
         Kind::Ownership => "ACLs are off",
         Kind::Versioning => "versions are kept",
-        Kind::Encryption => "encrypted by default",
+        Kind::Encryption => "it is encrypted by default",
         _ => "requests without TLS are refused",
     }
 }
