@@ -1,5 +1,7 @@
 //! Texts that are not TOML: what the `toml` crate says of them, with help for the mistakes that people make.
 
+use std::collections::BTreeSet;
+
 use toml::de::Error;
 
 use crate::diagnostic::{Diagnostic, Span};
@@ -8,29 +10,57 @@ const DUPLICATE: &str = "duplicate key";
 
 /// One diagnostic a line: what follows on the same line is mostly an echo.
 pub(super) fn diagnostics(text: &str, errors: &[Error]) -> Vec<Diagnostic> {
+    let lines = Lines::of(text);
     let mut errors: Vec<(Span, &str)> =
         errors.iter().map(|error| (place(text, error), error.message())).collect();
     errors.sort_by_key(|(span, _)| span.start);
-    let line = |span: Span| text.get(..span.start).unwrap_or_default().matches('\n').count();
-    errors.dedup_by_key(|(span, _)| line(*span));
-    drop_echoes(text, &mut errors);
+    errors.dedup_by_key(|(span, _)| lines.number(*span));
+    drop_echoes(&lines, &mut errors);
     errors.into_iter().map(|(span, message)| diagnostic(span, message)).collect()
 }
 
+/// Where lines begin: a file of nothing but errors must not be walked through for each of them.
+struct Lines {
+    /// The first byte of every line.
+    all: Vec<usize>,
+    /// Of those that begin a table.
+    headers: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let all: Vec<usize> = std::iter::once(0).chain(breaks).collect();
+        let is_header = |at: &usize| text.get(*at..).is_some_and(|line| line.starts_with('['));
+        let headers = all.iter().copied().filter(is_header).collect();
+        Self { all, headers }
+    }
+
+    fn number(&self, span: Span) -> usize {
+        self.all.partition_point(|start| *start <= span.start)
+    }
+
+    /// The header above a place, or at it.
+    fn header(&self, span: Span) -> Option<usize> {
+        let above = self.headers.partition_point(|start| *start <= span.start);
+        self.headers.get(above.checked_sub(1)?).copied()
+    }
+
+    fn is_header(&self, span: Span) -> bool {
+        let start = self.all.get(self.number(span).saturating_sub(1));
+        start.is_some_and(|start| self.headers.binary_search(start).is_ok())
+    }
+}
+
 /// Every key under a header that stands twice is a duplicate, too, if the first table had it: that says nothing new.
-fn drop_echoes(text: &str, errors: &mut Vec<(Span, &str)>) {
-    let header = |span: Span| text.get(..span.start).and_then(|before| before.rfind("\n[")).map(|at| at + 1);
-    let is_header = |span: Span| {
-        let line_start = text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-        text.get(line_start..).is_some_and(|line| line.starts_with('['))
-    };
-    let guilty: Vec<Option<usize>> = errors
+fn drop_echoes(lines: &Lines, errors: &mut Vec<(Span, &str)>) {
+    let guilty: BTreeSet<Option<usize>> = errors
         .iter()
-        .filter(|(span, message)| *message == DUPLICATE && is_header(*span))
-        .map(|(span, _)| header(*span))
+        .filter(|(span, message)| *message == DUPLICATE && lines.is_header(*span))
+        .map(|(span, _)| lines.header(*span))
         .collect();
     errors.retain(|(span, message)| {
-        *message != DUPLICATE || is_header(*span) || !guilty.contains(&header(*span))
+        *message != DUPLICATE || lines.is_header(*span) || !guilty.contains(&lines.header(*span))
     });
 }
 
