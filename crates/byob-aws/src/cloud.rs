@@ -113,6 +113,12 @@ impl AwsCloud {
         self.endpoint.clone()
     }
 
+    /// Whether S3 is reached without TLS, as no AWS is but a stand-in may be.
+    #[must_use]
+    pub fn is_plain_http(&self) -> bool {
+        crate::connect::endpoint_url(&self.config).is_some_and(|url| url.starts_with("http://"))
+    }
+
     /// The region that nothing more specific was said for.
     #[must_use]
     pub fn region(&self) -> &str {

@@ -289,13 +289,15 @@ fn no_region(places: &Places) -> CloudError {
 
 /// Where S3 goes: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` and their like in the profile.
 fn endpoint(config: &SdkConfig) -> Endpoint {
+    endpoint_url(config).map_or(Endpoint::Aws, |url| endpoint_of_url(&url))
+}
+
+/// The address that S3 was given; `None`: AWS's own.
+pub(crate) fn endpoint_url(config: &SdkConfig) -> Option<String> {
     let key =
         ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let of_s3 = key.ok().and_then(|key| config.service_config()?.load_config(key));
-    match of_s3.as_deref().or(config.endpoint_url()) {
-        Some(url) => endpoint_of_url(url),
-        None => Endpoint::Aws,
-    }
+    of_s3.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// A private endpoint in one of AWS's own domains is AWS.

@@ -79,7 +79,13 @@ pub(super) async fn run(
         _ => BucketFacts { region: region.to_owned(), ..BucketFacts::default() },
     };
     let mut left = 0;
-    for kind in ASPECTS {
+    let plain = cloud.is_plain_http();
+    if plain {
+        terminal::say(
+            "note: this endpoint is reached without TLS, so the bucket cannot refuse requests without it",
+        );
+    }
+    for kind in ASPECTS.into_iter().filter(|kind| !plain || *kind != Kind::BucketPolicy) {
         let live = facts.aspects.get(&kind);
         if let Some(LiveAspect::Refused) = live {
             terminal::say(&format!("note: {name}: the caller may not look whether {}", done(kind)));
@@ -99,7 +105,8 @@ pub(super) async fn run(
     if left > 0 && !complete {
         terminal::say("byob state init --complete puts what is missing; an existing policy stays as it is");
     } else if left == 0 && !made {
-        terminal::say(&format!("✓ {name} is versioned, encrypted, TLS only and not public"));
+        let tls = if plain { "" } else { ", TLS only" };
+        terminal::say(&format!("✓ {name} is versioned, encrypted{tls} and not public"));
     }
     terminal::say(&format!("the record is kept at {}", byob_state::Store::location(store)));
     Ok(())
