@@ -78,6 +78,9 @@ pub struct RemoteGuard<O, T> {
 enum Written {
     /// It is there, under this ETag.
     Ours(String),
+    /// These very bytes are there: put by a try of ours whose answer was lost, or, where two runs may write the same, by
+    /// another run.
+    Same(String),
     /// Something else is there.
     Theirs(Option<Object>),
 }
@@ -122,7 +125,10 @@ impl<O: Objects, T: Timer> RemoteStore<O, T> {
         let taken = if holder.id == id {
             let renewal = LockFile::read(&found.body).map_or(0, |file| file.renewal);
             let body = LockFile::free(&holder, renewal).text();
-            matches!(place.write(&key, &body, When::Is(found.etag)).await?, Written::Ours(_))
+            matches!(
+                place.write(&key, &body, When::Is(found.etag)).await?,
+                Written::Ours(_) | Written::Same(_)
+            )
         } else {
             false
         };
@@ -156,7 +162,7 @@ impl<O: Objects, T: Timer> Place<O, T> {
     }
 
     /// Writes, and finds out what became of it where the answer does not say: an answer that was lost, or a try again
-    /// (ours or the network's) that met what the first try had written. `body` must differ from all other writes.
+    /// (ours or the network's) that met what the first try had written. `body`: see [`Written::Same`].
     async fn write(&self, key: &str, body: &[u8], when: When) -> Result<Written, StoreError> {
         let mut last = ObjectError::Conflict;
         for attempt in 0..TRIES {
@@ -166,14 +172,14 @@ impl<O: Objects, T: Timer> Place<O, T> {
                 Err(error @ ObjectError::Conflict) => last = error,
                 Err(ObjectError::NotAsExpected) => {
                     return Ok(match self.read(key).await? {
-                        Some(found) if found.body == body => Written::Ours(found.etag),
+                        Some(found) if found.body == body => Written::Same(found.etag),
                         found => Written::Theirs(found),
                     });
                 }
                 Err(error @ ObjectError::Lost(_)) => {
                     last = error;
                     match self.objects.get(key).await {
-                        Ok(Some(found)) if found.body == body => return Ok(Written::Ours(found.etag)),
+                        Ok(Some(found)) if found.body == body => return Ok(Written::Same(found.etag)),
                         Ok(found) if When::of(found.as_ref()) != when => return Ok(Written::Theirs(found)),
                         // Not there, or not known: the same write again has its effect at most once.
                         _ => {}
@@ -183,6 +189,17 @@ impl<O: Objects, T: Timer> Place<O, T> {
             self.timer.sleep(PAUSE * 2_u32.pow(attempt)).await;
         }
         Err(self.error("write", key, last))
+    }
+
+    /// Writes what another run could write letter for letter, a record or a journal: only the lock tells whose it is.
+    async fn write_held(&self, key: &str, body: &[u8], when: When) -> Result<Written, StoreError> {
+        let written = self.write(key, body, when).await?;
+        if let Written::Same(_) = written {
+            let info = self.held.borrow().as_ref().map(|held| held.info.clone());
+            let info = info.ok_or_else(|| StoreError::LockLost { location: self.location() })?;
+            while !self.renew(&info).await? {}
+        }
+        Ok(written)
     }
 
     async fn holder(&self) -> Result<Option<LockInfo>, StoreError> {
@@ -217,8 +234,8 @@ impl<O: Objects, T: Timer> Place<O, T> {
     /// Puts a text in the place of the record that was read.
     async fn put(&self, stored: Option<&Object>, text: String, expected: u64) -> Result<Object, StoreError> {
         let body = text.into_bytes();
-        match self.write(&self.key, &body, When::of(stored)).await? {
-            Written::Ours(etag) => Ok(Object { body, etag }),
+        match self.write_held(&self.key, &body, When::of(stored)).await? {
+            Written::Ours(etag) | Written::Same(etag) => Ok(Object { body, etag }),
             Written::Theirs(found) => {
                 let found = found.and_then(|found| text_of(&found.body).and_then(format::read).ok());
                 let lineage = found.as_ref().and_then(|found| found.lineage);
@@ -283,7 +300,7 @@ impl<O: Objects, T: Timer> Place<O, T> {
         let mut held = self.held.borrow_mut();
         let Some(held) = held.as_mut().filter(|held| held.info.id == info.id) else { return Err(lost()) };
         match written {
-            Written::Ours(etag) => {
+            Written::Ours(etag) | Written::Same(etag) => {
                 (held.etag, held.until) = (etag, began + LEASE);
                 Ok(true)
             }
@@ -313,12 +330,12 @@ impl<O: Objects, T: Timer> Place<O, T> {
         bytes.truncate(usize::try_from(at).unwrap_or(usize::MAX));
         bytes.extend_from_slice(lines.as_bytes());
         let key = self.journal_key();
-        let written = self.write(&key, &bytes, When::of(journal.as_ref())).await?;
+        let written = self.write_held(&key, &bytes, When::of(journal.as_ref())).await?;
         let mut held = self.held.borrow_mut();
         let lost = || StoreError::LockLost { location: self.location() };
         let held = held.as_mut().ok_or_else(lost)?;
         match written {
-            Written::Ours(etag) => {
+            Written::Ours(etag) | Written::Same(etag) => {
                 held.pending.drain(..entries.len().min(held.pending.len()));
                 held.journal = Some(Object { body: bytes, etag });
                 held.base = Some(Base { end: Some(end), ..base });
@@ -402,7 +419,7 @@ impl<O: Objects, T: Timer> Store for RemoteStore<O, T> {
                 let asked = place.timer.elapsed();
                 match place.write(&key, &body, When::of(found.as_ref())).await? {
                     Written::Theirs(_) => continue,
-                    Written::Ours(etag) => {
+                    Written::Ours(etag) | Written::Same(etag) => {
                         if !place.trusted
                             && let Err(error) = place.try_conditions(&info, &body).await
                         {
@@ -543,7 +560,7 @@ impl<O: Objects, T: Timer> Guard for RemoteGuard<O, T> {
         loop {
             let body = LockFile::free(&self.info, renewal).text();
             match self.place.write(&key, &body, When::Is(etag)).await? {
-                Written::Ours(_) => return Ok(()),
+                Written::Ours(_) | Written::Same(_) => return Ok(()),
                 // A renewal that nobody waited for any more came before.
                 Written::Theirs(found) => match ours(found, &self.info) {
                     Some((newer, count)) => (etag, renewal) = (newer, count),

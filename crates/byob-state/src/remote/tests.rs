@@ -197,6 +197,23 @@ fn a_run_whose_lock_was_taken_saves_nothing() {
 }
 
 #[test]
+fn another_runs_save_of_the_very_same_text_is_not_taken_for_ones_own() {
+    let world = World::default();
+    let (store, other) = (world.store(), world.store());
+    let _guard = lock(&store, 1, 0).unwrap();
+    load(&store);
+    let mut recorded = a_record(0);
+    block_on(store.save(&mut recorded)).unwrap();
+    world.pass(60);
+    let _theirs = lock(&other, 2, 60).unwrap();
+    let mut same = load(&other).recorded.unwrap();
+    block_on(other.save(&mut same)).unwrap();
+    let lost = block_on(store.save(&mut recorded)).unwrap_err();
+    assert!(matches!(lost, StoreError::LockLost { .. }), "{lost}");
+    assert_eq!(recorded.serial, 1);
+}
+
+#[test]
 fn a_renewal_that_nobody_waited_for_is_ours() {
     let world = World::default();
     let guard = lock(&world.store(), 1, 0).unwrap();

@@ -70,7 +70,7 @@ impl<O: Objects, T: Timer> Place<O, T> {
         let mut held = self.held.borrow_mut();
         let held = held.as_mut().ok_or_else(lost)?;
         match written {
-            Written::Ours(etag) => {
+            Written::Ours(etag) | Written::Same(etag) => {
                 held.journal = Some(Object { body, etag });
                 Ok(())
             }
