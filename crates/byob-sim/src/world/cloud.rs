@@ -216,6 +216,12 @@ impl World {
         self.own.writes.borrow().iter().map(|call| call.operation).collect()
     }
 
+    /// How many points there were so far at which this process could have died.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.own.ticks.get() as u64
+    }
+
     /// The most writes that ran side by side.
     #[must_use]
     pub fn most_in_flight(&self) -> usize {
@@ -238,7 +244,9 @@ impl World {
             let mut faults = self.own.faults.borrow_mut();
             let dies = faults.crash == Some(ticks);
             let jump = faults.clock_jumps.take_if(|(at, _)| *at <= ticks);
-            (dies, jump, faults.stands_still.take_if(|(at, _)| *at <= ticks))
+            // A call that was sent arrives whether its sender stands still or not: here it would not.
+            let quiet = self.own.in_flight.get() == 0;
+            (dies, jump, faults.stands_still.take_if(|(at, _)| *at <= ticks && quiet))
         };
         if let Some((_, seconds)) = jump {
             self.jump(seconds);

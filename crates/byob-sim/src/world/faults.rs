@@ -101,6 +101,16 @@ impl Luck {
         self.dice.one_in(self.one_in).then(|| self.dice.of(&KINDS))
     }
 
+    pub(super) fn object(&mut self) -> Option<&'static str> {
+        const KINDS: [&str; 4] = [
+            "a write of the record's bucket lost its answer",
+            "a write of the record's bucket was lost",
+            "a write of the record's bucket arrived twice",
+            "409: another conditional write was under way",
+        ];
+        self.dice.one_in(self.one_in).then(|| self.dice.of(&KINDS))
+    }
+
     /// How old the answer to a read is.
     pub(super) fn lag(&mut self, most: Duration) -> Duration {
         let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);

@@ -1,0 +1,56 @@
+//! What somebody does by hand, behind byob's back: nothing that byob could not put right.
+
+use byob_model::kind::{Algorithm, KeyState, PublicAccessBlock, VersioningStatus};
+
+use crate::Dice;
+use crate::world::Account;
+
+/// Changes something, and says what.
+pub(crate) fn meddle(dice: &mut Dice, account: &mut Account) -> &'static str {
+    let names: Vec<String> = account.buckets.keys().cloned().collect();
+    if names.is_empty() {
+        return "nothing";
+    }
+    let bucket = account.bucket(&names[dice.size(names.len())]);
+    match dice.below(9) {
+        0 => {
+            bucket.policy = None;
+            "the policy deleted"
+        }
+        1 => {
+            bucket.block =
+                Some(PublicAccessBlock { restrict_public_buckets: false, ..PublicAccessBlock::ALL });
+            "the block loosened"
+        }
+        2 => {
+            bucket.encryption.algorithm = Algorithm::Aes256;
+            bucket.encryption.kms_key = None;
+            bucket.encryption.bucket_key = false;
+            "the encryption put back"
+        }
+        3 | 4 => {
+            bucket.objects += 1;
+            "an object written"
+        }
+        5 => {
+            bucket.cors.clear();
+            "CORS cleared"
+        }
+        6 => {
+            if bucket.versioning.is_some() {
+                bucket.versioning = Some(VersioningStatus::Suspended);
+            }
+            "versioning suspended"
+        }
+        7 => {
+            bucket.tags.insert("Team".to_owned(), "theirs".to_owned());
+            "a tag changed"
+        }
+        _ => {
+            for key in account.keys.values_mut().filter(|key| key.state == KeyState::Enabled) {
+                key.state = KeyState::Disabled;
+            }
+            "the key disabled"
+        }
+    }
+}
