@@ -244,9 +244,7 @@ impl World {
             let mut faults = self.own.faults.borrow_mut();
             let dies = faults.crash == Some(ticks);
             let jump = faults.clock_jumps.take_if(|(at, _)| *at <= ticks);
-            // A call that was sent arrives whether its sender stands still or not: here it would not.
-            let quiet = self.own.in_flight.get() == 0;
-            (dies, jump, faults.stands_still.take_if(|(at, _)| *at <= ticks && quiet))
+            (dies, jump, faults.stands_still.take_if(|(at, _)| *at <= ticks))
         };
         if let Some((_, seconds)) = jump {
             self.jump(seconds);
@@ -333,6 +331,32 @@ impl World {
     }
 }
 
+/// A call that is on its way, until it is answered or given up.
+struct OnItsWay {
+    own: Rc<Own>,
+    identity: String,
+}
+
+impl OnItsWay {
+    fn new(own: &Rc<Own>, call: &Call) -> Self {
+        own.life.calls(true);
+        own.in_flight.set(own.in_flight.get() + 1);
+        own.most_in_flight.set(own.most_in_flight.get().max(own.in_flight.get()));
+        let identity = identity(call);
+        let alone = call.operation == Operation::CreateKey || own.busy.borrow_mut().insert(identity.clone());
+        assert!(alone, "two writes of {identity} at once: OperationAborted");
+        Self { own: Rc::clone(own), identity }
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.own.life.calls(false);
+        self.own.in_flight.set(self.own.in_flight.get().saturating_sub(1));
+        self.own.busy.borrow_mut().remove(&self.identity);
+    }
+}
+
 fn identity(call: &Call) -> String {
     match &call.target {
         Target::Bucket { name, .. } => name.clone(),
@@ -398,23 +422,23 @@ impl Cloud for World {
     }
 
     async fn perform(&self, call: &Call) -> Result<Done, CloudError> {
-        let own = &self.own;
         let number = {
-            let mut writes = own.writes.borrow_mut();
+            let mut writes = self.own.writes.borrow_mut();
             writes.push(call.clone());
-            own.in_flight.set(own.in_flight.get() + 1);
-            own.most_in_flight.set(own.most_in_flight.get().max(own.in_flight.get()));
-            let alone =
-                call.operation == Operation::CreateKey || own.busy.borrow_mut().insert(identity(call));
-            assert!(alone, "two writes of {} at once: OperationAborted", identity(call));
             writes.len()
         };
+        let _on_its_way = OnItsWay::new(&self.own, call);
         let watch = self.inner.borrow().watch.clone();
         if let Some(watch) = watch {
             watch.sent(self.process(), call);
         }
         self.tick().await;
         self.travel().await;
+        let slow = self.own.faults.borrow_mut().luck.as_mut().and_then(super::faults::Luck::slow);
+        if let Some(slow) = slow {
+            self.count("a slow call");
+            self.time.sleep(slow).await;
+        }
         let answer = match self.fault(number, call) {
             Some((kind, false)) => Err(refused(call, kind, "Injected")),
             Some((kind, true)) => self.effect(call).and(Err(refused(call, kind, "Injected"))),
@@ -425,8 +449,6 @@ impl Cloud for World {
         };
         self.travel().await;
         self.tick().await;
-        own.in_flight.set(own.in_flight.get() - 1);
-        own.busy.borrow_mut().remove(&identity(call));
         answer
     }
 

@@ -101,6 +101,11 @@ impl Luck {
         self.dice.one_in(self.one_in).then(|| self.dice.of(&KINDS))
     }
 
+    /// How long a call takes to arrive; `None`: as long as any.
+    pub(super) fn slow(&mut self) -> Option<Duration> {
+        self.dice.one_in(self.one_in).then(|| Duration::from_secs(self.dice.of(&[4, 9, 14, 20, 40])))
+    }
+
     pub(super) fn object(&mut self) -> Option<&'static str> {
         const KINDS: [&str; 4] = [
             "a write of the record's bucket lost its answer",

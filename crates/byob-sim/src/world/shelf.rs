@@ -119,9 +119,11 @@ impl Store for Shelf {
 
     async fn save(&self, recorded: &mut Recorded) -> Result<(), StoreError> {
         match &self.kept {
-            Kept::Here(place) => place.save(recorded).await,
-            Kept::There(store) => store.save(recorded).await,
+            Kept::Here(place) => place.save(recorded).await?,
+            Kept::There(store) => store.save(recorded).await?,
         }
+        let too_early = self.bugs.too_early(recorded);
+        if too_early.is_empty() { Ok(()) } else { self.journal(&too_early).await }
     }
 
     async fn journal(&self, entries: &[Entry]) -> Result<(), StoreError> {
