@@ -219,11 +219,11 @@ impl Judge {
     }
 
     /// The record was written by a process.
-    pub fn stored(&self, stored: &Stored<'_>, account: &Account) {
+    pub fn stored(&self, stored: &Result<Option<Recorded>, String>, account: &Account) {
         let mut seen = self.0.borrow_mut();
-        let recorded = match stored() {
+        let recorded = match stored {
             Ok(recorded) => recorded,
-            Err(why) => return seen.check(READABLE, false, || why),
+            Err(why) => return seen.check(READABLE, false, || why.clone()),
         };
         let Some(recorded) = recorded else { return };
         let (serial, lineage) = (seen.serial, seen.lineage);
@@ -256,7 +256,7 @@ impl Judge {
                 seen.check(PUT, had, || format!("{address}: {}", resource.attributes));
             }
         }
-        seen.orphans(account, &recorded);
+        seen.orphans(account, recorded);
     }
 
     /// A write to the account had its effect.
@@ -349,6 +349,7 @@ impl Judge {
             let with = |end: &Doors| {
                 let mut end = end.clone();
                 for (name, door) in &is.buckets {
+                    end.buckets.entry(name.clone()).or_insert_with(|| door.clone());
                     let (Some(old), Some(other)) = (was.buckets.get(name), end.buckets.get_mut(name)) else {
                         continue;
                     };
@@ -361,6 +362,9 @@ impl Judge {
                     if (&door.key, door.strength) != (&old.key, old.strength) {
                         (other.key, other.strength) = (door.key.clone(), door.strength);
                     }
+                }
+                for (arn, policy) in is.keys.iter().filter(|(arn, _)| !was.keys.contains_key(*arn)) {
+                    end.keys.insert(arn.clone(), policy.clone());
                 }
                 end
             };

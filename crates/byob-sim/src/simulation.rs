@@ -123,14 +123,21 @@ impl Team {
         let world = World::default();
         let shelf = Shelf::new(&world, is_remote(seed), bugs);
         let judge = Rc::new(Judge::default());
-        let stored = Rc::new(shelf.another_process(&world.another_process()));
-        let reads = Rc::clone(&stored);
-        let watching = Watching { judge: Rc::clone(&judge), stored: Box::new(move || reads.stored()) };
+        let stored = shelf.another_process(&world.another_process());
+        // Read when it was written, and not at every look.
+        let read = Rc::new(RefCell::new(Ok(None)));
+        let known = Rc::clone(&read);
+        let watching =
+            Watching { judge: Rc::clone(&judge), stored: Box::new(move || known.borrow().clone()) };
         world.watched_by(Rc::new(watching));
         let (judges, looks) = (Rc::clone(&judge), world.clone());
         shelf.watched_by(Rc::new(move |process, happened| match happened {
             Happened::Locked => judges.locked(process),
-            Happened::Written => judges.stored(&|| stored.stored(), &looks.account()),
+            Happened::Written => {
+                let now = stored.stored();
+                read.borrow_mut().clone_from(&now);
+                judges.stored(&now, &looks.account());
+            }
         }));
         Self {
             dice: RefCell::new(Dice::new(seed.wrapping_mul(0x0005_deec_e66d).wrapping_add(11))),
@@ -240,12 +247,14 @@ impl Team {
     fn faults(&self, world: &World) -> Faults {
         let mut dice = self.roll(Dice::split);
         let seconds = |n: u64| Duration::from_secs(n);
-        if dice.one_in(4) {
-            world.life().dies_after_waits(Some(1 + dice.size(250)));
+        let within = dice.of(&[15, 60, 150, 250]);
+        if dice.one_in(3) {
+            world.life().dies_after_waits(Some(1 + dice.size(within)));
         }
         Faults {
-            crash: dice.one_in(3).then(|| 1 + dice.size(250)),
+            crash: dice.one_in(3).then(|| 1 + dice.size(within)),
             stale: seconds(dice.of(&[0, 0, 5, 20, 40])),
+            arrives_late: dice.one_in(2).then(|| Duration::from_millis(dice.below(3000))),
             listed_after: seconds(dice.of(&[0, 10, 70, 120])),
             late: seconds(dice.of(&[0, 0, 5, 20])),
             clock_jumps: dice.one_in(5).then(|| {
@@ -338,6 +347,9 @@ impl Team {
         command.interrupt_after = self.roll(|dice| dice.one_in(8).then(|| dice.size(20)));
         self.say(|| format!("process {} begins: {:?}", world.process(), command.consent));
         let ended = command.apply().await;
+        if command.was_interrupted() {
+            world.count("somebody asked to stop");
+        }
         self.say(|| {
             let retried =
                 command.events.borrow().iter().filter(|e| matches!(e, Event::Retrying { .. })).count();

@@ -43,6 +43,8 @@ pub struct Faults {
     pub listed_after: Duration,
     /// A new bucket's first writes answer `NoSuchBucket`, and a new key's `NotFoundException`, for this long.
     pub late: Duration,
+    /// A creation that was on its way when the process died arrives so long after; `None`: never.
+    pub arrives_late: Option<Duration>,
     /// From the read of this number in its run on, from 1, this many end in an error.
     pub reads_fail: Option<(usize, usize)>,
     /// At this tick the process's clock jumps by so many seconds.
