@@ -1,13 +1,16 @@
 //! What somebody does by hand, behind byob's back: nothing that byob could not put right.
 
-use byob_model::kind::{Algorithm, KeyState, PublicAccessBlock, VersioningStatus};
+use byob_model::kind::{Algorithm, BYOB_LINEAGE, KeyState, PublicAccessBlock, VersioningStatus};
 
 use crate::Dice;
 use crate::world::Account;
 
 /// Changes something, and says what.
 pub(crate) fn meddle(dice: &mut Dice, account: &mut Account) -> &'static str {
-    let names: Vec<String> = account.buckets.keys().cloned().collect();
+    // A bucket that an interrupted run made, and somebody then put something in before it had its tags, is one that nothing
+    // proves to be ours (design §3): a person has to say so. Whether that is said is not asked here.
+    let ours = account.buckets.iter().filter(|(_, bucket)| bucket.tags.contains_key(BYOB_LINEAGE));
+    let names: Vec<String> = ours.map(|(name, _)| name.clone()).collect();
     if names.is_empty() {
         return "nothing";
     }
