@@ -81,6 +81,12 @@ pub trait Clock {
     async fn sleep(&self, time: Duration);
 }
 
+/// What time it is: AWS's clock, which does not jump when this machine's is put right, or this machine's before AWS has
+/// answered. UTC seconds since 1970.
+pub(crate) fn now<C: Cloud, K: Clock>(cloud: &C, clock: &K) -> i64 {
+    cloud.cloud_time().unwrap_or_else(|| clock.now())
+}
+
 /// What kind of answer an error is: the closed list that everything above decides by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {

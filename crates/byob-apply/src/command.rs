@@ -15,7 +15,7 @@ use byob_state::{Guard, Loaded, Store, StoreError};
 use futures_util::future::{Either, select};
 use uuid::Uuid;
 
-use crate::cloud::{Clock, Cloud};
+use crate::cloud::{Clock, Cloud, now};
 use crate::error::ApplyError;
 use crate::pace::Pace;
 use crate::readback::{Replan, Settled, read_back};
@@ -189,7 +189,7 @@ impl<C: Cloud, S: Store, K: Clock, T: Talk> Command<'_, C, S, K, T> {
         };
         let (plan, live) = made?;
         recorded = with_keys_seen(&recorded, &live);
-        drop_unmade(&mut recorded, &live, self.clock.now(), wait);
+        drop_unmade(&mut recorded, &live, now(self.cloud, self.clock), wait);
         let made = Made { plan: &plan, live: &live, loaded: &loaded };
 
         let resumed = match self.consent {

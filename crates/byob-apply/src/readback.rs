@@ -11,7 +11,7 @@ use byob_plan::event::Event;
 use byob_plan::finding::Rule;
 use byob_plan::plan::{Action, Plan};
 
-use crate::cloud::{Clock, Cloud, CloudError, ErrorKind};
+use crate::cloud::{Clock, Cloud, CloudError, ErrorKind, now};
 use crate::pace::Pace;
 
 /// Makes the plan again: what the executor needs of the command that runs it.
@@ -167,7 +167,7 @@ pub async fn settle<C: Cloud, K: Clock>(
         tries += 1;
         let wait = pace.wait(tries);
         let spent = clock.elapsed().saturating_sub(began);
-        if !recent(recorded, clock.now()) || spent + wait > settle || !unsettled(&live) {
+        if !recent(recorded, now(cloud, clock)) || spent + wait > settle || !unsettled(&live) {
             return Ok(live);
         }
         clock.sleep(wait).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use byob_model::live::{Live, Wanted};
 use byob_model::recorded::{Intent, Recorded};
 
-use crate::cloud::{Clock, Cloud, CloudError};
+use crate::cloud::{Clock, Cloud, CloudError, now};
 use crate::pace::Pace;
 use crate::readback::read;
 
@@ -36,7 +36,7 @@ pub async fn wait_for_keys<C: Cloud, K: Clock>(
             ..Wanted::default()
         };
         let live = read(cloud, clock, pace, &wanted).await?;
-        let now = cloud.cloud_time().unwrap_or_else(|| clock.now());
+        let now = now(cloud, clock);
         let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
         open.retain(|i| !live.key_intents.contains_key(&i.id) && now.saturating_sub(i.at) < seconds);
         // A clock that was put back must not make anybody wait for longer than that.

@@ -16,7 +16,7 @@ use byob_state::{Entry, Store, StoreError};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use uuid::Uuid;
 
-use crate::cloud::{Clock, Cloud};
+use crate::cloud::{Clock, Cloud, now};
 use crate::error::{ApplyError, StepError};
 use crate::pace::Pace;
 use crate::readback;
@@ -106,7 +106,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
     /// # Errors
     /// The record could not be saved before the first write: nothing was written.
     pub async fn steps(&self, plan: &Plan, recorded: &mut Recorded) -> Result<Report, ApplyError> {
-        let recent = readback::recent(recorded, self.clock.now());
+        let recent = readback::recent(recorded, now(self.cloud, self.clock));
         let settle = if recent { self.settle } else { Duration::ZERO };
         self.open(plan, recorded).await?;
         let mut graph = Graph::new(plan);
@@ -163,8 +163,9 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                     }
                 }
             }
-            recorded.written_at = Some(self.clock.now());
-            entries.push(Entry::Written { at: self.clock.now() });
+            let at = now(self.cloud, self.clock);
+            recorded.written_at = Some(at);
+            entries.push(Entry::Written { at });
             // What was running when the journal failed is finished, and tried to be journalled with it.
             match self.store.journal(&entries).await {
                 Ok(()) => {
@@ -195,7 +196,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             approval => *approval = Some(approval::open(plan)),
         }
         // From now on something may have been written, whatever becomes of this run.
-        recorded.written_at = Some(self.clock.now());
+        recorded.written_at = Some(now(self.cloud, self.clock));
         self.store.save(recorded).await?;
         Ok(())
     }
@@ -213,7 +214,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                 intent.address = step.address.root();
             }
         }
-        let at = self.cloud.cloud_time().unwrap_or_else(|| self.clock.now());
+        let at = now(self.cloud, self.clock);
         let mut intents = Vec::new();
         for step in &plan.steps {
             for call in &step.calls {

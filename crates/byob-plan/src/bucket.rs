@@ -55,6 +55,10 @@ impl Planner<'_> {
                 }
                 match self.bucket_proof(name, facts) {
                     Some(reason) => {
+                        // One that was deleted a moment ago may still be seen; one that was made a moment ago has an intent.
+                        if !self.recorded.intents.iter().any(|i| i.name.as_ref() == Some(name)) {
+                            self.unsettled.insert(address);
+                        }
                         self.adopt_bucket(case, desired, facts, reason);
                         self.bucket_aspects(case, desired, Some(facts));
                     }

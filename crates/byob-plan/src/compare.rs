@@ -410,6 +410,7 @@ impl<'a> Planner<'a> {
                 }
             };
             if gone {
+                self.unsettled.insert(tombstone.address.address());
                 self.record.push(RecordChange::TombstoneGone(tombstone.identity.clone()));
             }
         }

@@ -66,6 +66,10 @@ impl Planner<'_> {
         if let Some((arn, reason)) = self.proved_key(case, desired)
             && let Some(LiveKey::Exists(facts)) = self.live.keys.get(&arn)
         {
+            // One whose deletion was ordered a moment ago may still be seen alive; one that was just made has an intent.
+            if !self.recorded.intents.iter().any(|i| i.address == case.address) {
+                self.unsettled.insert(case.address.address());
+            }
             let mut step = self.root_step(case, desired, Action::Adopt, reason.to_owned());
             let live = live_key(facts, &desired.attributes);
             step.changes = leaves(&live.to_value(), &desired.attributes.to_value());
@@ -327,6 +331,8 @@ impl Planner<'_> {
         }
         let facts = match self.live.keys.get(arn) {
             None | Some(LiveKey::Absent) => {
+                // One that was made a moment ago may not be seen yet: forgotten, it would be an orphan.
+                self.unsettled.insert(address);
                 self.forget_root(case, recorded, Vec::new(), "already gone");
                 return;
             }

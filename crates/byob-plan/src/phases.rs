@@ -44,7 +44,8 @@ enum Turn {
 struct Index {
     /// The steps as they were before any was split.
     at: BTreeMap<Address, usize>,
-    /// Roots that are being made: by this plan, or by the open approval that it goes on with.
+    /// Roots that are being made: by this plan, or by an open approval that has not put their policies yet. Once it has,
+    /// they have an old form like any other.
     fresh: BTreeSet<RootAddress>,
 }
 
@@ -56,7 +57,9 @@ impl Index {
         let here = planner.steps.iter().filter_map(|s| made(&s.address, s.action == Action::Create));
         let open = planner.recorded.approval.iter().filter(|approval| !approval.finished);
         let approved = open.flat_map(|approval| &approval.steps);
-        let there = approved.filter_map(|s| made(&s.address, s.action == Action::Create.as_str()));
+        let there = approved
+            .filter_map(|s| made(&s.address, s.action == Action::Create.as_str()))
+            .filter(|root| planner.has_no_policy(root));
         Self { at, fresh: here.chain(there).collect() }
     }
 }
@@ -88,6 +91,26 @@ enum Form {
 }
 
 impl Planner<'_> {
+    /// Whether a bucket is there and nobody is let in by a policy of it. A key is made with its policy.
+    fn has_no_policy(&self, root: &RootAddress) -> bool {
+        let live = self.live_name(root).and_then(|name| self.live.buckets.get(name));
+        let aspect = match live {
+            Some(LiveBucket::Exists(facts)) => facts.aspects.get(&Kind::BucketPolicy),
+            _ => Some(&LiveAspect::Absent),
+        };
+        let none = aspect.is_some_and(|aspect| match aspect {
+            LiveAspect::Present(policy) => policy.is_empty(),
+            other => *other == LiveAspect::Absent,
+        });
+        root.kind == RootKind::Bucket && none
+    }
+
+    /// The name that a bucket has, or will have.
+    fn live_name(&self, bucket: &RootAddress) -> Option<&String> {
+        let desired = self.desired.roots.get(bucket).map(|root| &root.name);
+        desired.or_else(|| self.recorded.root(bucket).map(|recorded| &recorded.identity))
+    }
+
     /// Gives the steps of each bucket and its keys two phases, where they both tighten and loosen.
     pub(crate) fn split_phases(&mut self) {
         let index = Index::of(self);
@@ -268,11 +291,7 @@ impl Planner<'_> {
         if let Some(step) = step.filter(|step| !step.calls.is_empty()) {
             return (Some(block(step.before.as_ref())), Some(block(step.after.as_ref())));
         }
-        let name = match (self.desired.roots.get(bucket), self.recorded.root(bucket)) {
-            (Some(root), _) => &root.name,
-            (None, Some(recorded)) => &recorded.identity,
-            (None, None) => return (None, None),
-        };
+        let Some(name) = self.live_name(bucket) else { return (None, None) };
         let live = match self.live.buckets.get(name) {
             Some(LiveBucket::Exists(facts)) => match facts.aspects.get(&Kind::PublicAccessBlock) {
                 Some(LiveAspect::Present(attributes)) => Some(block(Some(attributes))),

@@ -34,6 +34,8 @@ impl Planner<'_> {
         }
         let facts = match live {
             LiveBucket::Absent => {
+                // One that was made a moment ago may not be seen yet: forgotten, it would be an orphan.
+                self.unsettled.insert(address);
                 self.forget_root(case, recorded, Vec::new(), "already gone");
                 return;
             }

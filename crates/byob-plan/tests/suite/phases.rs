@@ -513,6 +513,32 @@ fn what_only_tightens_comes_first_and_what_only_loosens_last() {
     assert!(plan.steps.iter().all(|s| s.phase == 2 && s.action == Action::Create), "{:?}", steps(&plan));
 }
 
+/// Found by the simulation (seed 92): everybody could read for a moment.
+#[test]
+fn a_bucket_that_an_unfinished_run_made_has_an_old_form_once_its_policy_is_put() {
+    let all = statements(&[allow("ByobExtraAll", &["*"], &["s3:GetObject"])]);
+    let one = statements(&[allow("ByobExtraA", &["arn:aws:iam::111122223333:role/A"], &["s3:GetObject"])]);
+    let (closed, open) = ("block_public_policy = false", "restrict_public_buckets = false");
+    let tables = |block: &str, readers: &str| {
+        format!("{TABLES}wandb_access = false\npublic_access_block = {{ {block} }}\n{readers}")
+    };
+    let mut scene = Scene::new(&tables(closed, &all));
+    scene.apply();
+    scene.recorded.approval.as_mut().unwrap().finished = false;
+    scene.tables = tables(open, &one);
+    let plan = scene.plan();
+    assert_eq!(
+        phases(&plan),
+        [
+            "1: update bucket.a.public_access_block#1",
+            "1: delete bucket.a.policy#1",
+            "2: update bucket.a.public_access_block#2",
+            "2: create bucket.a.policy#2"
+        ]
+    );
+    walk(&scene, &[]).unwrap();
+}
+
 #[test]
 fn a_target_takes_both_phases_of_its_own_document_and_nothing_of_the_others() {
     let (a, b) = ("arn:aws:iam::111122223333:role/A", "arn:aws:iam::111122223333:role/B");

@@ -42,6 +42,8 @@ struct Inner {
     after: Vec<Hook>,
     at_save: Option<Change>,
     injected: Injected,
+    /// Creations that were sent by a process that was killed then, and when they arrive.
+    late: Vec<(Duration, Call)>,
     watch: Option<Rc<dyn Watch>>,
 }
 
@@ -85,6 +87,7 @@ impl Default for World {
             after: Vec::new(),
             at_save: None,
             injected: Injected::default(),
+            late: Vec::new(),
             watch: None,
         };
         Self { time: Time::default(), inner: Rc::new(RefCell::new(inner)), own: Rc::default() }
@@ -216,6 +219,12 @@ impl World {
         self.own.writes.borrow().iter().map(|call| call.operation).collect()
     }
 
+    /// How many points there were so far at which this process could have died.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.own.ticks.get() as u64
+    }
+
     /// The most writes that ran side by side.
     #[must_use]
     pub fn most_in_flight(&self) -> usize {
@@ -232,6 +241,7 @@ impl World {
 
     /// A point between two operations: here the process may die, its clock jump, or it stand still for a while.
     pub async fn tick(&self) {
+        self.arrive_late();
         let ticks = self.own.ticks.get() + 1;
         self.own.ticks.set(ticks);
         let (dies, jump, stand) = {
@@ -297,7 +307,33 @@ impl World {
         })
     }
 
+    /// What dead processes sent, and is due, arrives.
+    fn arrive_late(&self) {
+        loop {
+            let now = self.time.now();
+            let call = {
+                let mut inner = self.inner.borrow_mut();
+                let due = inner.late.iter().position(|(at, _)| *at <= now);
+                due.map(|at| inner.late.remove(at).1)
+            };
+            let Some(call) = call else { return };
+            self.count("killed after its call was sent, which arrived");
+            let (_, watch, before, after) = self.change(&call);
+            if let Some(watch) = watch {
+                watch.changed(&before, &after);
+            }
+        }
+    }
+
     fn effect(&self, call: &Call) -> Result<Done, CloudError> {
+        let (answer, watch, before, after) = self.change(call);
+        if let Some(watch) = watch.filter(|_| answer.is_ok()) {
+            watch.wrote(self.process(), call, &before, &after);
+        }
+        answer.map(|key_arn| Done { key_arn })
+    }
+
+    fn change(&self, call: &Call) -> Changed {
         let (answer, watch, before, after) = {
             let mut inner = self.inner.borrow_mut();
             while let Some(at) = inner.before.iter().position(|(operation, _)| *operation == call.operation) {
@@ -318,10 +354,44 @@ impl World {
             inner.history.push((now, Rc::new(account.clone())));
             (answer, inner.watch.clone(), known, account)
         };
-        if let Some(watch) = watch.filter(|_| answer.is_ok()) {
-            watch.wrote(self.process(), call, &before, &after);
+        (answer, watch, before, after)
+    }
+}
+
+/// A write's answer, who watches, and the account before and after.
+type Changed = (Result<Option<String>, CloudError>, Option<Rc<dyn Watch>>, Account, Account);
+
+/// A call that is on its way, until it is answered or given up.
+struct OnItsWay {
+    world: World,
+    call: Call,
+    arrived: Cell<bool>,
+}
+
+impl OnItsWay {
+    fn new(world: &World, call: &Call) -> Self {
+        let own = &world.own;
+        own.life.calls(true);
+        own.in_flight.set(own.in_flight.get() + 1);
+        own.most_in_flight.set(own.most_in_flight.get().max(own.in_flight.get()));
+        let alone = call.operation == Operation::CreateKey || own.busy.borrow_mut().insert(identity(call));
+        assert!(alone, "two writes of {} at once: OperationAborted", identity(call));
+        Self { world: world.clone(), call: call.clone(), arrived: Cell::new(false) }
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        let own = &self.world.own;
+        own.life.calls(false);
+        own.in_flight.set(own.in_flight.get().saturating_sub(1));
+        own.busy.borrow_mut().remove(&identity(&self.call));
+        let creates = matches!(self.call.operation, Operation::CreateKey | Operation::CreateBucket);
+        let sent = own.faults.borrow().arrives_late.filter(|_| creates && !self.arrived.get());
+        if let Some(after) = sent.filter(|_| own.life.is_over()) {
+            let at = self.world.time.now() + after;
+            self.world.inner.borrow_mut().late.push((at, self.call.clone()));
         }
-        answer.map(|key_arn| Done { key_arn })
     }
 }
 
@@ -390,23 +460,24 @@ impl Cloud for World {
     }
 
     async fn perform(&self, call: &Call) -> Result<Done, CloudError> {
-        let own = &self.own;
         let number = {
-            let mut writes = own.writes.borrow_mut();
+            let mut writes = self.own.writes.borrow_mut();
             writes.push(call.clone());
-            own.in_flight.set(own.in_flight.get() + 1);
-            own.most_in_flight.set(own.most_in_flight.get().max(own.in_flight.get()));
-            let alone =
-                call.operation == Operation::CreateKey || own.busy.borrow_mut().insert(identity(call));
-            assert!(alone, "two writes of {} at once: OperationAborted", identity(call));
             writes.len()
         };
+        let on_its_way = OnItsWay::new(self, call);
         let watch = self.inner.borrow().watch.clone();
         if let Some(watch) = watch {
             watch.sent(self.process(), call);
         }
         self.tick().await;
         self.travel().await;
+        let slow = self.own.faults.borrow_mut().luck.as_mut().and_then(super::faults::Luck::slow);
+        if let Some(slow) = slow {
+            self.count("a slow call");
+            self.time.sleep(slow).await;
+        }
+        on_its_way.arrived.set(true);
         let answer = match self.fault(number, call) {
             Some((kind, false)) => Err(refused(call, kind, "Injected")),
             Some((kind, true)) => self.effect(call).and(Err(refused(call, kind, "Injected"))),
@@ -417,8 +488,6 @@ impl Cloud for World {
         };
         self.travel().await;
         self.tick().await;
-        own.in_flight.set(own.in_flight.get() - 1);
-        own.busy.borrow_mut().remove(&identity(call));
         answer
     }
 

@@ -306,6 +306,12 @@ impl<S: Store> Talk for Command<'_, S> {
 }
 
 impl<S: Store> Command<'_, S> {
+    /// Whether somebody asked it to stop.
+    #[must_use]
+    pub fn was_interrupted(&self) -> bool {
+        self.stop.given()
+    }
+
     fn asks_to_stop(&self) {
         if self.interrupt_after.is_some_and(|after| self.ended.get() >= after) {
             self.stop.give();

@@ -43,6 +43,8 @@ pub struct Faults {
     pub listed_after: Duration,
     /// A new bucket's first writes answer `NoSuchBucket`, and a new key's `NotFoundException`, for this long.
     pub late: Duration,
+    /// A creation that was on its way when the process died arrives so long after; `None`: never.
+    pub arrives_late: Option<Duration>,
     /// From the read of this number in its run on, from 1, this many end in an error.
     pub reads_fail: Option<(usize, usize)>,
     /// At this tick the process's clock jumps by so many seconds.
@@ -97,6 +99,21 @@ impl Luck {
             (ErrorKind::Network, "a read failed"),
             (ErrorKind::Throttled, "a throttled read"),
             (ErrorKind::Internal, "a read failed"),
+        ];
+        self.dice.one_in(self.one_in).then(|| self.dice.of(&KINDS))
+    }
+
+    /// How long a call takes to arrive; `None`: as long as any.
+    pub(super) fn slow(&mut self) -> Option<Duration> {
+        self.dice.one_in(self.one_in).then(|| Duration::from_secs(self.dice.of(&[4, 9, 14, 20, 40])))
+    }
+
+    pub(super) fn object(&mut self) -> Option<&'static str> {
+        const KINDS: [&str; 4] = [
+            "a write of the record's bucket lost its answer",
+            "a write of the record's bucket was lost",
+            "a write of the record's bucket arrived twice",
+            "409: another conditional write was under way",
         ];
         self.dice.one_in(self.one_in).then(|| self.dice.of(&KINDS))
     }

@@ -3,17 +3,23 @@
 
 mod account;
 mod answers;
+mod bugs;
 mod cloud;
 mod command;
 mod faults;
+mod objects;
 mod place;
+mod shelf;
 mod time;
 
 pub use account::{Account, Bucket, Key};
+pub use bugs::Bugs;
 pub use cloud::{Watch, World};
 pub use command::{Command, Consent, Ended, Nobody, Onlooker, Refused};
 pub use faults::{Fault, Faults, Injected, Luck, When};
-pub use place::{Place, Stored};
+pub use objects::RecordBucket;
+pub use place::{Happened, Place, Stored};
+pub use shelf::{Held, Shelf};
 pub use time::{Life, Processes, Ran, Signal, Time, run};
 
 /// The account everything is in.

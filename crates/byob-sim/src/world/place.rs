@@ -11,8 +11,17 @@ use byob_state::{Entry, Loaded, LockInfo, MemoryStore, Store, StoreError};
 
 use super::cloud::World;
 
-/// Called after each write to a place.
-pub type Stored = Rc<dyn Fn(usize)>;
+/// What happened at a record's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happened {
+    /// A process took the lock.
+    Locked,
+    /// It wrote the record or its journal.
+    Written,
+}
+
+/// Called with the process that did it.
+pub type Stored = Rc<dyn Fn(usize, Happened)>;
 
 /// The record's place, as one process sees it.
 pub struct Place {
@@ -53,10 +62,10 @@ impl Place {
         Err(StoreError::Io { doing: "write", path: "memory".to_owned(), source })
     }
 
-    fn written(&self) {
+    fn happened(&self, what: Happened) {
         let stored = self.stored.borrow().clone();
         if let Some(stored) = stored {
-            stored(self.world.process());
+            stored(self.world.process(), what);
         }
     }
 }
@@ -84,7 +93,10 @@ impl Store for Place {
                     }
                     self.world.time.sleep(Duration::from_millis(200)).await;
                 }
-                other => return other,
+                other => {
+                    other.iter().for_each(|_| self.happened(Happened::Locked));
+                    return other;
+                }
             }
         }
     }
@@ -94,7 +106,7 @@ impl Store for Place {
         self.world.saving();
         self.fails()?;
         self.store.save(recorded).await?;
-        self.written();
+        self.happened(Happened::Written);
         self.world.tick().await;
         Ok(())
     }
@@ -103,7 +115,7 @@ impl Store for Place {
         self.world.tick().await;
         self.fails()?;
         self.store.journal(entries).await?;
-        self.written();
+        self.happened(Happened::Written);
         self.world.tick().await;
         Ok(())
     }

@@ -140,6 +140,8 @@ struct Lived {
     /// It is killed when it has waited this many times more.
     waits_left: Cell<Option<usize>>,
     stands_until: Cell<Duration>,
+    /// Calls that were sent and are not answered.
+    calls: Cell<usize>,
 }
 
 impl Life {
@@ -160,9 +162,20 @@ impl Life {
         self.0.waits_left.set(waits);
     }
 
-    /// Lets it stand still, as a stopped process or a sleeping machine does.
+    /// Lets it stand still, as a stopped process or a sleeping machine does: from when no call of its is on the way, since
+    /// one that is arrives all the same, and here it would not.
     pub fn stands_until(&self, until: Duration) {
         self.0.stands_until.set(until);
+    }
+
+    /// One more call is on its way (or one less).
+    pub(super) fn calls(&self, more: bool) {
+        let calls = self.0.calls.get();
+        self.0.calls.set(if more { calls + 1 } else { calls.saturating_sub(1) });
+    }
+
+    fn stands(&self, now: Duration) -> bool {
+        self.0.stands_until.get() > now && self.0.calls.get() == 0
     }
 
     /// It waits for something. Whether it goes on living.
@@ -219,7 +232,7 @@ impl<'a, T> Processes<'a, T> {
     pub fn run(mut self, pick: &mut dyn FnMut(usize) -> usize) -> Vec<Ran<T>> {
         while self.all.iter().any(|process| process.future.is_some()) {
             let now = self.time.now();
-            let stands = |process: &Process<'_, T>| process.life.0.stands_until.get() > now;
+            let stands = |process: &Process<'_, T>| process.life.stands(now);
             let woken = |process: &Process<'_, T>| process.woken.0.load(Ordering::SeqCst);
             let alive = || self.all.iter().enumerate().filter(|(_, process)| process.future.is_some());
             let ready: Vec<usize> =
