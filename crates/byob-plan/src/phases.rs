@@ -94,15 +94,11 @@ impl Planner<'_> {
     /// Whether a bucket is there and nobody is let in by a policy of it. A key is made with its policy.
     fn has_no_policy(&self, root: &RootAddress) -> bool {
         let live = self.live_name(root).and_then(|name| self.live.buckets.get(name));
-        let aspect = match live {
-            Some(LiveBucket::Exists(facts)) => facts.aspects.get(&Kind::BucketPolicy),
-            _ => Some(&LiveAspect::Absent),
-        };
-        let none = aspect.is_some_and(|aspect| match aspect {
-            LiveAspect::Present(policy) => policy.is_empty(),
-            other => *other == LiveAspect::Absent,
-        });
-        root.kind == RootKind::Bucket && none
+        let Some(LiveBucket::Exists(facts)) = live else { return root.kind == RootKind::Bucket };
+        match facts.aspects.get(&Kind::BucketPolicy) {
+            Some(LiveAspect::Present(policy)) => policy.is_empty(),
+            aspect => aspect == Some(&LiveAspect::Absent),
+        }
     }
 
     /// The name that a bucket has, or will have.

@@ -220,10 +220,8 @@ impl Team {
             };
             let consent = match &approved {
                 Some(digest) => Consent::Digest(digest.clone()),
-                None => self
-                    .roll(|dice| dice.of(&[true, false]))
-                    .then_some(Consent::Auto)
-                    .unwrap_or(Consent::Asked),
+                None if self.roll(|dice| dice.of(&[true, false])) => Consent::Auto,
+                None => Consent::Asked,
             };
             doing.push(Doing::Apply { file, destroy: false, consent });
         }

@@ -10,7 +10,7 @@ use byob_sim::judge::CHECKS;
 use byob_sim::simulation::play;
 
 /// How many seeds a run of the tests plays.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 300;
 
 /// Within how many a planted bug must be found.
 const BOUND: u64 = 1000;
