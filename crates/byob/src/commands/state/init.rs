@@ -207,7 +207,7 @@ fn has_statement(found: &Policy, wanted: &Policy) -> bool {
     wanted.is_some_and(|wanted| found.document.statements.iter().any(|one| alone(one).equals(&wanted)))
 }
 
-fn wanted_policy(bucket: &str, partition: String) -> Policy {
+fn wanted_policy(bucket: &str, partition: &str) -> Policy {
     let on = [format!("arn:{partition}:s3:::{bucket}"), format!("arn:{partition}:s3:::{bucket}/*")];
     let text = json!({"Version": "2012-10-17", "Statement": [{
         "Sid": "ByobTlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": on,
