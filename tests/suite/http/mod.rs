@@ -10,4 +10,5 @@ mod look;
 mod proxy;
 mod readback;
 mod remote;
+mod secrets;
 mod state_tools;

@@ -29,7 +29,11 @@ at_both_places! {
 
 /// A customer whose record is in a versioned bucket of its own.
 fn customer(endpoint: &'static Endpoint) -> Customer {
-    let customer = Customer::new(endpoint, "dedicated-cloud", TABLES);
+    customer_of(endpoint, TABLES)
+}
+
+fn customer_of(endpoint: &'static Endpoint, tables: &str) -> Customer {
+    let customer = Customer::new(endpoint, "dedicated-cloud", tables);
     let bucket = customer.name("state");
     customer.boto(&[
         s3("create_bucket", json!({ "Bucket": bucket })),
@@ -179,4 +183,19 @@ fn thirty_two_applies_at_once_make_it_once(endpoint: &'static Endpoint) {
     assert_eq!((applied, idle), (1, 31));
     stands_once(&customer, "32 at once");
     assert_eq!(object(&customer, KEY)["serial"], json!(2), "one run saved, twice");
+}
+
+/// The record and its journal together; the lock's writes are as many as the time takes.
+#[test]
+fn an_apply_of_a_hundred_buckets_writes_the_record_ten_times_at_most_and_once_for_each_key() {
+    let Some(endpoint) = endpoint(Place::Sandbox) else { return };
+    let buckets: String = (0..99).map(|n| format!("[bucket.b{n}]\nname = \"UNIQUE-b{n}\"\n")).collect();
+    let customer = customer_of(endpoint, &format!("{TABLES}{buckets}"));
+    let proxy = Proxy::start(&endpoint.url);
+    through(&customer, &proxy, Trouble::None, "apply --auto-approve").exits(0);
+    let of_record = |write: &&String| write.contains(KEY) && !write.contains(".lock");
+    let writes: Vec<String> = proxy.writes().iter().filter(of_record).cloned().collect();
+    println!("{} writes of record and journal for 100 buckets and 1 key", writes.len());
+    assert!((2..=11).contains(&writes.len()), "{writes:#?}");
+    customer.byob("plan --detailed-exitcode", 0);
 }

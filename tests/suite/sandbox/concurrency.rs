@@ -22,14 +22,14 @@ fn slow_apply(env: &TestEnvironment, times: u32) -> Child {
 }
 
 #[test]
-fn eight_applies_at_once_are_one() {
+fn thirty_two_applies_at_once_are_one() {
     let env = TestEnvironment::new(EXAMPLE);
     let start = || env.command("apply --sandbox --auto-approve").spawn().unwrap();
-    let children: Vec<Child> = (0..8).map(|_| start()).collect();
+    let children: Vec<Child> = (0..32).map(|_| start()).collect();
     let outputs: Vec<_> = children.into_iter().map(|child| env.finish(child).exits(0)).collect();
     let workers = outputs.iter().filter(|output| output.stderr.contains("✓ applied 21 steps")).count();
     let idle = outputs.iter().filter(|output| output.stderr.contains("✓ nothing to do")).count();
-    assert_eq!((workers, idle), (1, 7));
+    assert_eq!((workers, idle), (1, 31));
     assert_eq!(env.record()["serial"], 2);
     example_stands_once(&env);
 }
