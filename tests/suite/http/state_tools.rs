@@ -89,7 +89,7 @@ fn a_record_moves_to_s3_and_back_without_a_gap(endpoint: &'static Endpoint) {
         let told = customer.byob(command, 1);
         assert!(told.stderr.contains("s3://") && told.stderr.contains("moved"), "{command}: {told}");
     }
-    let from = format!("state migrate --from s3://{}state/byob.state.json", unique);
+    let from = format!("state migrate --from s3://{unique}state/byob.state.json");
     customer.byob(&from, 0);
     customer.byob("plan --detailed-exitcode", 0);
     customer.byob("drift", 0);

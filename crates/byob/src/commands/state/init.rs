@@ -42,8 +42,8 @@ pub(super) async fn run(
         ));
     }
     let (name, region) = (objects.bucket(), objects.region());
-    let wanted =
-        wanted_policy(name, byob_model::partition_of(region).map_or_else(|| "aws".into(), |p| p.to_string()));
+    let partition = byob_model::partition_of(region).map_or_else(|| "aws".to_owned(), |p| p.to_string());
+    let wanted = wanted_policy(name, &partition);
     let target = Target::Bucket {
         name: name.to_owned(),
         region: region.to_owned(),

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use byob_model::RootAddress;
 use byob_model::config::State;
 use byob_model::recorded::Recorded;
+use byob_policy::AccountId;
 use byob_render::escape::escape;
 use byob_state::Store;
 use uuid::Uuid;
@@ -61,7 +62,7 @@ pub(crate) async fn run(global: &Global, args: &StateArgs) -> Result<ExitCode, F
         }
         StateCommand::Init { complete } => match (&store, &loaded.config.state) {
             (RecordStore::S3(store), State::S3(state)) => {
-                let account = loaded.config.aws.account_id.as_ref().map(|account| account.as_str());
+                let account = loaded.config.aws.account_id.as_ref().map(AccountId::as_str);
                 init::run(store, account, state.kms_key.as_deref(), *complete).await?;
             }
             _ => terminal::say(&format!(
