@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod approval;
+pub mod approved;
 mod aspect;
 mod bucket;
 mod canonical;

@@ -1,7 +1,6 @@
 //! `byob apply` and `byob destroy`: plan again, insist on what was approved, make it real, read it back.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,11 +9,11 @@ use byob_apply::command::{Command, Consent, Ended, Made, Ran, Talk};
 use byob_apply::{CloudError, ErrorKind, Replan, Settled};
 use byob_model::live::{Live, Wanted};
 use byob_model::recorded::{Intent, Recorded};
+use byob_plan::approved::{Approved, NotAPlan, is_digest};
 use byob_plan::event::Event;
 use byob_plan::{Mode, Plan};
 use byob_render::{Header, Outcome, SettledView};
 use byob_state::{Guard, Loaded, Store};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::output::hand_over;
@@ -97,31 +96,21 @@ fn given(args: &ApplyArgs, destroy: bool) -> Result<(Option<String>, Mode), Fail
             path: path.clone(),
             source,
         })?;
-        let not_a_plan =
-            || Failure::said(format!("{} is no plan", path.display()), "byob plan --out FILE writes one");
-        let value: Value = serde_json::from_str(&text).map_err(|_| not_a_plan())?;
-        let version = value.get("format_version").and_then(|v| v.as_str()).ok_or_else(not_a_plan)?;
-        if version != byob_plan::plan::FORMAT_VERSION {
-            return Err(Failure::said(
-                format!(
-                    "{} has plan format {version}; this byob knows {}",
-                    path.display(),
-                    byob_plan::plan::FORMAT_VERSION
-                ),
-                "plan again with this byob",
-            ));
-        }
-        let digest = value.get("digest").and_then(|v| v.as_str()).ok_or_else(not_a_plan)?;
-        let mode =
-            value.get("mode").and_then(|m| serde_json::from_value(m.clone()).ok()).ok_or_else(not_a_plan)?;
-        return Ok((Some(checked(digest)?), mode));
+        let approved = Approved::read(&text).map_err(|error| {
+            let help = match error {
+                NotAPlan::Other => "byob plan --out FILE writes one",
+                NotAPlan::Format(_) => "plan again with this byob",
+                NotAPlan::Digest => "it was changed since byob plan --out wrote it: plan again",
+            };
+            Failure::said(format!("{} {error}", path.display()), help)
+        })?;
+        return Ok((Some(approved.digest), approved.mode));
     }
     Ok((args.approve.as_deref().map(checked).transpose()?, mode))
 }
 
 fn checked(digest: &str) -> Result<String, Failure> {
-    let hex = digest.strip_prefix("sha256:").unwrap_or("");
-    if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+    if is_digest(digest) {
         Ok(digest.to_owned())
     } else {
         Err(Failure::said(
@@ -350,11 +339,10 @@ fn cloud_help(error: &CloudError) -> Vec<String> {
 }
 
 fn stale(digest: &str, plan: &Plan, steps: &[String], file: Option<&Path>) -> Failure {
-    let approved = file
-        .and_then(|path| std::fs::read_to_string(path).ok())
-        .and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let approved =
+        file.and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| Approved::read(&text).ok());
     let details = match approved {
-        Some(approved) => differences(&approved, &serde_json::to_value(plan).unwrap_or_default()),
+        Some(approved) => approved.differences(plan),
         None if steps.is_empty() => {
             vec!["the steps are the same; drift, findings, configuration or flags differ".to_owned()]
         }
@@ -370,35 +358,6 @@ fn stale(digest: &str, plan: &Plan, steps: &[String], file: Option<&Path>) -> Fa
         paste: String::new(),
         code: 2,
     }
-}
-
-/// What a plan is and the approved one was not, and the other way round.
-fn differences(approved: &Value, now: &Value) -> Vec<String> {
-    let steps = |plan: &Value| -> BTreeMap<String, Value> {
-        let steps = plan["steps"].as_array().into_iter().flatten();
-        let what = |step: &Value| serde_json::json!([step["action"], step["changes"], step["from"]]);
-        steps.filter_map(|step| Some((step["id"].as_str()?.to_owned(), what(step)))).collect()
-    };
-    let (was, is) = (steps(approved), steps(now));
-    let mut lines = Vec::new();
-    for (id, what) in &is {
-        match was.get(id) {
-            Some(known) if known == what => {}
-            Some(_) => lines.push(format!("approved, but otherwise: {id}")),
-            None => lines.push(format!("not approved: {id}")),
-        }
-    }
-    lines.extend(was.keys().filter(|id| !is.contains_key(*id)).map(|id| format!("approved, and gone: {id}")));
-    for (member, line) in [
-        ("config_digest", "the configuration is another one"),
-        ("drift", "the drift is another one"),
-        ("findings", "the findings are others"),
-    ] {
-        if approved[member] != now[member] {
-            lines.push(line.to_owned());
-        }
-    }
-    lines
 }
 
 /// Says what was done, what was not, and what to do.
