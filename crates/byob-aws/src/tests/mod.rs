@@ -1,5 +1,6 @@
 //! What goes over the wire, and what is made of the answers.
 
+mod alike;
 mod contact;
 mod permission;
 mod read_bucket;
