@@ -50,6 +50,14 @@ impl Planner<'_> {
             }
             LiveBucket::Exists(facts) => facts,
         };
+        // Its Denies stay until it is gone: a policy that was put a moment ago may not be seen yet.
+        let policy = case.address.aspect(Kind::BucketPolicy);
+        let known = self.recorded.resources.get(&policy).and_then(|recorded| recorded.typed().ok());
+        if let (Some(known), Some(live)) = (known, facts.aspects.get(&Kind::BucketPolicy))
+            && *live != LiveAspect::Present(known)
+        {
+            self.unsettled.insert(policy);
+        }
         let target = Target::Bucket {
             name: name.clone(),
             region: facts.region.clone(),

@@ -189,7 +189,8 @@ impl Team {
             let pause = self.roll(|dice| dice.of(&[0, 5, 60, 400, 3600]));
             self.world.time.pass(Duration::from_secs(pause));
         }
-        if self.roll(|dice| dice.one_in(6)) {
+        let destroyed = self.roll(|dice| dice.one_in(6));
+        if destroyed {
             let last = wanted.last().expect("the first").unprotected();
             let file = last.file();
             self.say(|| format!("nothing is protected any more\n{file}"));
@@ -199,7 +200,7 @@ impl Team {
             wanted.push(last);
         }
         if self.judge.failures().is_empty() {
-            self.in_the_end(&wanted);
+            self.in_the_end(&wanted, destroyed);
         }
     }
 
@@ -357,8 +358,8 @@ impl Team {
     }
 
     /// Nothing goes wrong any more, and everybody sees everything: it comes to rest, on the newest configuration that can be
-    /// applied at all.
-    fn in_the_end(&self, wanted: &[Wanted]) {
+    /// applied at all; what was being destroyed is destroyed.
+    fn in_the_end(&self, wanted: &[Wanted], destroyed: bool) {
         self.say(|| "nothing goes wrong any more".to_owned());
         for wanted in wanted.iter().rev() {
             let file = wanted.file();
@@ -370,6 +371,7 @@ impl Team {
                 let told = Told { team: self, world: &world, agreed: true };
                 let mut command = Command::new(&world, &shelf, &file);
                 command.onlooker = &told;
+                command.mode.destroy = destroyed;
                 command.consent = Consent::Asked;
                 command.lock_timeout = Duration::from_secs(120);
                 let ended = run(&world.time, world.life(), command.apply()).ended();
@@ -391,7 +393,8 @@ impl Team {
             self.world.time.pass(Duration::from_secs(3600));
             let world = self.world.another_process();
             let shelf = self.shelf.another_process(&world);
-            let command = Command::new(&world, &shelf, &file);
+            let mut command = Command::new(&world, &shelf, &file);
+            command.mode.destroy = destroyed;
             let plan = run(&world.time, world.life(), command.plan()).ended();
             let recorded = self.shelf.stored().unwrap_or_default().unwrap_or_default();
             for why in unsettled(&plan, &recorded, &self.world.account()) {
