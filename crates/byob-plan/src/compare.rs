@@ -420,6 +420,7 @@ impl<'a> Planner<'a> {
         self.select_targets();
         self.waive();
         self.split_phases();
+        self.open_keys_after_deletions();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
         self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));
