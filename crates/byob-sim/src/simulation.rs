@@ -358,10 +358,12 @@ impl Team {
     }
 
     /// Nothing goes wrong any more, and everybody sees everything: it comes to rest, on the newest configuration that can be
-    /// applied at all; what was being destroyed is destroyed.
+    /// applied at all.
     fn in_the_end(&self, wanted: &[Wanted], destroyed: bool) {
         self.say(|| "nothing goes wrong any more".to_owned());
-        for wanted in wanted.iter().rev() {
+        // What was being destroyed is destroyed, unless it is protected still, or holds something.
+        let last = wanted.last().filter(|_| destroyed).map(|last| (last, true));
+        for (wanted, destroy) in last.into_iter().chain(wanted.iter().rev().map(|wanted| (wanted, false))) {
             let file = wanted.file();
             let mut last = None;
             for _ in 0..5 {
@@ -371,7 +373,7 @@ impl Team {
                 let told = Told { team: self, world: &world, agreed: true };
                 let mut command = Command::new(&world, &shelf, &file);
                 command.onlooker = &told;
-                command.mode.destroy = destroyed;
+                command.mode.destroy = destroy;
                 command.consent = Consent::Asked;
                 command.lock_timeout = Duration::from_secs(120);
                 let ended = run(&world.time, world.life(), command.apply()).ended();
@@ -394,7 +396,7 @@ impl Team {
             let world = self.world.another_process();
             let shelf = self.shelf.another_process(&world);
             let mut command = Command::new(&world, &shelf, &file);
-            command.mode.destroy = destroyed;
+            command.mode.destroy = destroy;
             let plan = run(&world.time, world.life(), command.plan()).ended();
             let recorded = self.shelf.stored().unwrap_or_default().unwrap_or_default();
             for why in unsettled(&plan, &recorded, &self.world.account()) {
