@@ -423,6 +423,7 @@ impl<'a> Planner<'a> {
         self.select_targets();
         self.logs_lost();
         self.split_phases();
+        self.open_keys_after_deletions();
         self.waive();
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();

@@ -8,17 +8,51 @@ use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{Attributes, BYOB_LINEAGE, Cors, Policy, Purpose, is_our_sid};
 use byob_model::live::{BucketFacts, LiveAspect, LiveBucket};
 use byob_model::recorded::RecordedResource;
-use byob_policy::{Document, Effect};
+use byob_policy::{Document, Effect, Guarded, Owner, Verdict, compare};
 use serde_json::Value;
 
 use crate::compare::{Case, Planner};
 use crate::diff::leaves;
 use crate::finding::{Finding, Rule};
 use crate::import::foreign_lineage;
+use crate::order;
 use crate::plan::{Action, RecordChange, Step};
 use crate::rules::joined;
 
 impl Planner<'_> {
+    /// A key's policy that lets more in waits until the buckets that go are gone: whoever gets in at their policies could read
+    /// what is under the key for as long as they stand.
+    pub(crate) fn open_keys_after_deletions(&mut self) {
+        let dies = |step: &&Step| step.kind == Kind::Bucket && step.action == Action::Delete;
+        let dying: Vec<(String, Option<&BTreeSet<String>>)> = self
+            .steps
+            .iter()
+            .filter(dies)
+            .map(|step| {
+                let root = step.address.root();
+                // Of one that an interrupted run made it is not recorded which key it was put on.
+                let made = self.recorded.intents.iter().any(|intent| intent.address == root);
+                (step.id.clone(), self.recorded.root(&root).filter(|_| !made).map(|bucket| &bucket.keys_used))
+            })
+            .collect();
+        let account = self.desired.account_id.parse().ok();
+        let owner = Owner { guarded: Guarded::Key, account };
+        for step in self.steps.iter_mut().filter(|s| s.kind == Kind::KeyPolicy && s.phase == 2) {
+            let (Some(Attributes::Policy(old)), Some(Attributes::Policy(new)), Some(arn)) =
+                (&step.before, &step.after, self.arns.get(&step.address.root()))
+            else {
+                continue;
+            };
+            if compare(&old.document, &new.document, &owner) != Verdict::Within {
+                let under = dying.iter().filter(|(_, keys)| keys.is_none_or(|keys| keys.contains(arn)));
+                step.depends_on.extend(under.map(|(id, _)| id.clone()));
+            }
+        }
+        if !dying.is_empty() {
+            order::sort(&mut self.steps);
+        }
+    }
+
     pub(crate) fn orphaned_bucket(
         &mut self,
         case: &Case<'_>,
@@ -51,6 +85,14 @@ impl Planner<'_> {
             }
             LiveBucket::Exists(facts) => facts,
         };
+        // Its Denies stay until it is gone: a policy that was put a moment ago may not be seen yet.
+        let policy = case.address.aspect(Kind::BucketPolicy);
+        let known = self.recorded.resources.get(&policy).and_then(|recorded| recorded.typed().ok());
+        if let (Some(known), Some(live)) = (known, facts.aspects.get(&Kind::BucketPolicy))
+            && *live != LiveAspect::Present(known)
+        {
+            self.unsettled.insert(policy);
+        }
         let target = Target::Bucket {
             name: name.clone(),
             region: facts.region.clone(),

@@ -189,7 +189,8 @@ impl Team {
             let pause = self.roll(|dice| dice.of(&[0, 5, 60, 400, 3600]));
             self.world.time.pass(Duration::from_secs(pause));
         }
-        if self.roll(|dice| dice.one_in(6)) {
+        let destroyed = self.roll(|dice| dice.one_in(6));
+        if destroyed {
             let last = wanted.last().expect("the first").unprotected();
             let file = last.file();
             self.say(|| format!("nothing is protected any more\n{file}"));
@@ -199,7 +200,7 @@ impl Team {
             wanted.push(last);
         }
         if self.judge.failures().is_empty() {
-            self.in_the_end(&wanted);
+            self.in_the_end(&wanted, destroyed);
         }
     }
 
@@ -358,9 +359,11 @@ impl Team {
 
     /// Nothing goes wrong any more, and everybody sees everything: it comes to rest, on the newest configuration that can be
     /// applied at all.
-    fn in_the_end(&self, wanted: &[Wanted]) {
+    fn in_the_end(&self, wanted: &[Wanted], destroyed: bool) {
         self.say(|| "nothing goes wrong any more".to_owned());
-        for wanted in wanted.iter().rev() {
+        // What was being destroyed is destroyed, unless it is protected still, or holds something.
+        let last = wanted.last().filter(|_| destroyed).map(|last| (last, true));
+        for (wanted, destroy) in last.into_iter().chain(wanted.iter().rev().map(|wanted| (wanted, false))) {
             let file = wanted.file();
             let mut last = None;
             for _ in 0..5 {
@@ -370,6 +373,7 @@ impl Team {
                 let told = Told { team: self, world: &world, agreed: true };
                 let mut command = Command::new(&world, &shelf, &file);
                 command.onlooker = &told;
+                command.mode.destroy = destroy;
                 command.consent = Consent::Asked;
                 command.lock_timeout = Duration::from_secs(120);
                 let ended = run(&world.time, world.life(), command.apply()).ended();
@@ -391,7 +395,8 @@ impl Team {
             self.world.time.pass(Duration::from_secs(3600));
             let world = self.world.another_process();
             let shelf = self.shelf.another_process(&world);
-            let command = Command::new(&world, &shelf, &file);
+            let mut command = Command::new(&world, &shelf, &file);
+            command.mode.destroy = destroy;
             let plan = run(&world.time, world.life(), command.plan()).ended();
             let recorded = self.shelf.stored().unwrap_or_default().unwrap_or_default();
             for why in unsettled(&plan, &recorded, &self.world.account()) {

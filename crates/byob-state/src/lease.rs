@@ -15,6 +15,8 @@ pub const LEASE: Duration = Duration::from_secs(30);
 pub const RENEWED_EVERY: Duration = Duration::from_secs(10);
 /// The hard timeout of one call to AWS: none is begun unless more of the lease is left.
 pub const LONGEST_CALL: Duration = Duration::from_secs(15);
+/// The most bytes of a word that says who holds a lock: what is longer was put there by somebody else.
+const LONGEST_WORD: usize = 512;
 /// How often a waiter looks.
 pub(crate) const LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
@@ -51,14 +53,17 @@ impl LockFile {
 
     /// `None` for bytes that no byob of this version wrote: a lock by somebody who cannot be asked who it is.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok().filter(|file: &Self| file.format_version == 1)
+        let file: Self = serde_json::from_slice(bytes).ok().filter(|file: &Self| file.format_version == 1)?;
+        let plain = |text: &str| text.len() <= LONGEST_WORD && !text.contains(['\n', '\r']);
+        let said = |info: &LockInfo| plain(&info.command) && plain(&info.user) && plain(&info.host);
+        file.holder.as_ref().is_none_or(said).then_some(file)
     }
 
     /// How long it must be seen unchanged before its owner is known to be gone: the whole of its lease, and a call that
     /// its owner may have begun with the last of it.
     pub(crate) fn patience(&self) -> Duration {
-        // An edited lock must not be waited for for ever, nor be taken from an owner of this version.
-        Duration::from_secs(self.lease_seconds.clamp(LEASE.as_secs(), 600)) + LONGEST_CALL
+        // No byob writes another one, and an edited lock must not be waited for for longer.
+        LEASE + LONGEST_CALL
     }
 }
 
@@ -135,9 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn an_edited_lease_is_bounded_both_ways() {
+    fn an_edited_lock_is_waited_for_no_longer_and_is_no_essay() {
         let of = |lease_seconds| LockFile { lease_seconds, ..LockFile::held(&lock_info(3), 0) }.patience();
-        assert_eq!(of(0), LEASE + LONGEST_CALL);
-        assert_eq!(of(u64::MAX), Duration::from_secs(600) + LONGEST_CALL);
+        assert_eq!((of(0), of(u64::MAX)), (LEASE + LONGEST_CALL, LEASE + LONGEST_CALL));
+        for word in ["x".repeat(513), "byob apply\nhelp: rm -rf".to_owned()] {
+            let info = LockInfo { command: word, ..lock_info(3) };
+            assert_eq!(LockFile::read(&LockFile::held(&info, 0).text()), None);
+        }
     }
 }

@@ -173,8 +173,13 @@ impl LockInfo {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let here =
             self.host == host && mark.boot_id == own.boot_id && mark.pid_namespace == own.pid_namespace;
-        // Another process may have its number by now; then it began at another time.
-        here && ProcessMark::of(self.pid).is_none_or(|now| now.started != mark.started)
+        // A process that /proc does not show may yet live: it can be hidden from other users. So it is asked for by its
+        // number. Another one may have that number by now; then it began at another time.
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let nobody = pid.is_some_and(|pid| {
+            matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+        });
+        here && (nobody || ProcessMark::of(self.pid).is_some_and(|now| now.started != mark.started))
     }
 
     /// Of a holder that did not say who it is.

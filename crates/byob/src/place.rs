@@ -6,6 +6,7 @@ use std::time::Duration;
 use byob_aws::{Connection, Endpoint, S3Objects};
 use byob_model::config::{AssumeRole, Aws, Configuration, ObjectState, State};
 use byob_model::recorded::Recorded;
+use byob_render::escape::escape;
 use byob_state::local::LocalGuard;
 use byob_state::remote::RemoteGuard;
 use byob_state::{
@@ -204,7 +205,7 @@ pub(crate) async fn lock(
     stop: Option<&Stop>,
 ) -> Result<RecordGuard, Failure> {
     let info = LockInfo::of_this_process(Uuid::new_v4(), command, jiff::Timestamp::now().as_second());
-    let mut waiting = |holder: &LockInfo| terminal::say(&format!("waiting for {holder}"));
+    let mut waiting = |holder: &LockInfo| terminal::say(&format!("waiting for {}", escape(&holder.to_string())));
     let lock = store.lock(info, timeout, &mut waiting);
     Ok(match stop {
         Some(stop) => stop.or(lock).await??,

@@ -327,3 +327,16 @@ fn what_is_ours_and_not_recorded_is_read_again_before_it_is_adopted() {
     let plan = scene.plan();
     assert!(plan.unsettled.iter().any(|address| address.to_string() == "bucket.a"), "{:?}", plan.unsettled);
 }
+
+/// Found by the simulation (seeds 533, 879): whom the bucket's policy lets in could read under the key until the bucket was
+/// gone.
+#[test]
+fn a_key_lets_more_in_only_when_the_bucket_that_goes_is_gone() {
+    let key = "[key.k]\nalias = \"k\"\n";
+    let mut scene =
+        Scene::applied(&format!("{BUCKET}encryption = {{ type = \"sse-kms\", key = \"key.k\" }}\n{key}"));
+    scene.tables = format!("{key}managers = [\"arn:aws:iam::123456789012:role/Admin\"]\n");
+    let plan = scene.plan();
+    assert_eq!(steps(&plan), ["delete bucket.a", "update key.k.policy"]);
+    assert_eq!(step(&plan, "key.k.policy").depends_on, ["bucket.a#1"]);
+}

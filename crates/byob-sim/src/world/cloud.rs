@@ -311,14 +311,16 @@ impl World {
     fn arrive_late(&self) {
         loop {
             let now = self.time.now();
-            let call = {
+            let arrived = {
                 let mut inner = self.inner.borrow_mut();
                 let due = inner.late.iter().position(|(at, _)| *at <= now);
-                due.map(|at| inner.late.remove(at).1)
+                due.map(|at| inner.late.remove(at))
             };
-            let Some(call) = call else { return };
+            let Some((at, call)) = arrived else { return };
+            // It came when nobody looked.
+            let newest = self.inner.borrow().history.last().map_or(at, |(newest, _)| *newest);
             self.count("killed after its call was sent, which arrived");
-            let (_, watch, before, after) = self.change(&call);
+            let (_, watch, before, after) = self.change(&call, at.max(newest));
             if let Some(watch) = watch {
                 watch.changed(&before, &after);
             }
@@ -326,14 +328,14 @@ impl World {
     }
 
     fn effect(&self, call: &Call) -> Result<Done, CloudError> {
-        let (answer, watch, before, after) = self.change(call);
+        let (answer, watch, before, after) = self.change(call, self.time.now());
         if let Some(watch) = watch.filter(|_| answer.is_ok()) {
             watch.wrote(self.process(), call, &before, &after);
         }
         answer.map(|key_arn| Done { key_arn })
     }
 
-    fn change(&self, call: &Call) -> Changed {
+    fn change(&self, call: &Call, now: Duration) -> Changed {
         let (answer, watch, before, after) = {
             let mut inner = self.inner.borrow_mut();
             while let Some(at) = inner.before.iter().position(|(operation, _)| *operation == call.operation) {
@@ -346,7 +348,6 @@ impl World {
                 let (_, change) = inner.after.remove(at);
                 change(&mut inner.account);
             }
-            let now = self.time.now();
             let account = inner.account.clone();
             let new_buckets = account.buckets.keys().filter(|name| !known.buckets.contains_key(*name));
             let new_keys = account.keys.keys().filter(|arn| !known.keys.contains_key(*arn));

@@ -5,6 +5,7 @@ use byob_model::recorded::Recorded;
 use super::Place;
 use crate::assembled::AssembleError;
 use crate::format::FormatError;
+use crate::journal::JournalError;
 use crate::objects::{Objects, Timer};
 use crate::store::{LastGood, StoreError};
 use crate::tools::{Kept, put_back};
@@ -41,6 +42,11 @@ impl<O: Objects, T: Timer> Place<O, T> {
 
     pub(super) async fn unusable(&self, error: AssembleError) -> StoreError {
         match &error {
+            // In objects an obsolete journal stays: it is the record that is gone.
+            AssembleError::Journal(JournalError::Alone { .. }) => {
+                let last_good = self.last_good().await;
+                StoreError::Unusable { location: self.location(), error, last_good }
+            }
             AssembleError::Journal(_) => StoreError::Unusable {
                 location: self.objects.location(&self.journal_key()),
                 error,

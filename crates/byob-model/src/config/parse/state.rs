@@ -66,6 +66,8 @@ fn key(field: &Field<'_>, report: &mut Report) -> Option<String> {
     let text = field.nonempty_text(report)?;
     let problem = if text.len() > LONGEST_KEY {
         Some("a key has at most 1016 bytes here: the journal's name is eight longer")
+    } else if text.ends_with(".lock") || text.ends_with(".journal") {
+        Some("`.lock` and `.journal` are what byob's lock and journal of another record end in")
     } else if text.ends_with('/') {
         Some("this names a folder, and the record is one object")
     } else if text.starts_with('/') || text.split('/').any(|part| matches!(part, "" | "." | "..")) {
