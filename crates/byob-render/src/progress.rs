@@ -45,6 +45,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// There was no step.
     pub nothing_to_do: bool,
+    /// The record is saved.
+    pub saved: bool,
 }
 
 /// What reading back came to.
@@ -85,7 +87,11 @@ pub fn outcome_text(outcome: &Outcome, style: &Style) -> String {
         );
         page.text(
             Paint::Plain,
-            "The record is saved; the same command, with the same approval, goes on from here.",
+            if outcome.saved {
+                "The record is saved; the same command, with the same approval, goes on from here."
+            } else {
+                "The record could not be saved: what its journal lacks, the next run looks for."
+            },
         );
         settled_aside(&mut page, &outcome.settled);
         return page.print(style);

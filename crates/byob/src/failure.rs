@@ -9,6 +9,7 @@ use byob_model::diagnostic::Diagnostic;
 use byob_state::StoreError;
 
 use crate::cli::Global;
+use crate::session;
 use crate::terminal;
 
 /// Why a command failed.
@@ -122,7 +123,15 @@ impl Failure {
                 return ExitCode::FAILURE;
             }
             Self::Cloud(error) => (Vec::new(), error.help, 1),
-            Self::Store(error) => (Vec::new(), error.help().into_iter().collect(), 1),
+            // The command that mends it has to be about the same record.
+            Self::Store(error) => {
+                let own = format!("byob{} state ", session::flags(global));
+                (
+                    Vec::new(),
+                    error.help().map(|help| help.replace("byob state ", &own)).into_iter().collect(),
+                    1,
+                )
+            }
             Self::Said { details, help, paste, code, .. } => {
                 pasted = paste;
                 (details, help, code)

@@ -204,23 +204,34 @@ pub(crate) async fn lock(
     timeout: Duration,
     stop: Option<&Stop>,
 ) -> Result<RecordGuard, Failure> {
-    let info = LockInfo::of_this_process(Uuid::new_v4(), command, jiff::Timestamp::now().as_second());
-    let mut waiting = |holder: &LockInfo| terminal::say(&format!("waiting for {}", escape(&holder.to_string())));
+    let id = Uuid::new_v4();
+    let info = LockInfo::of_this_process(id, command, jiff::Timestamp::now().as_second());
+    let mut waiting =
+        |holder: &LockInfo| terminal::say(&format!("waiting for {}", escape(&holder.to_string())));
     let lock = store.lock(info, timeout, &mut waiting);
-    Ok(match stop {
-        Some(stop) => stop.or(lock).await??,
-        None => lock.await?,
-    })
+    let Some(stop) = stop else { return Ok(lock.await?) };
+    match stop.or(lock).await {
+        Ok(guard) => Ok(guard?),
+        Err(interrupted) => {
+            // The call that takes the lock may have been on its way.
+            if let RecordStore::S3(store) = store {
+                let _ = store.unlock(id).await;
+            }
+            Err(interrupted)
+        }
+    }
 }
 
-/// Does some work under the lock, which is kept held meanwhile and given back whatever becomes of the work.
+/// Does some short work under the lock, which is kept held meanwhile and given back whatever becomes of the work. An
+/// interrupt ends the wait for the lock; later the work is finished first.
 pub(crate) async fn under_lock<T>(
     store: &RecordStore,
     command: &str,
     timeout: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let guard = lock(store, command, timeout, None).await?;
+    let stop = Stop::listen();
+    let guard = lock(store, command, timeout, Some(&stop)).await?;
     let outcome = {
         let (mut work, keep) = (pin!(work), pin!(guard.keep()));
         tokio::select! {

@@ -164,7 +164,7 @@ pub(crate) fn header(
         keys: session.config().keys.len(),
         endpoint: session.endpoint.clone(),
         recorded,
-        running: record.lock.as_ref().map(ToString::to_string),
+        running: record.lock.as_ref().filter(|lock| !lock.is_dead_here()).map(ToString::to_string),
         notes,
         approve_flags: approve_flags(session, mode),
         consented: false,

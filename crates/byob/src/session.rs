@@ -172,7 +172,7 @@ pub(crate) async fn open(global: &Global) -> Result<Session, Failure> {
 }
 
 /// What has to stand on the next command line too, quoted for a shell; defaults are left out.
-fn flags(global: &Global) -> String {
+pub(crate) fn flags(global: &Global) -> String {
     let mut flags = String::new();
     if global.config != Path::new("byob.toml") {
         flags.push_str(&format!(" --config {}", quoted(&global.config)));

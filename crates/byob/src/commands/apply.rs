@@ -405,6 +405,7 @@ fn end(global: &Global, session: &Session, ran: &Ran, time: Duration) -> ExitCod
         settled,
         seconds: time.as_secs_f64(),
         nothing_to_do: false,
+        saved: ran.unsaved.is_none(),
     };
     terminal::say(byob_render::outcome_text(&outcome, &terminal::talk_style(global)).trim_end());
     if ran.good() {

@@ -12,7 +12,7 @@ use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::import::ImportError;
 use byob_plan::plan::RecordChange;
 use byob_plan::{Mode, import, wanted};
-use byob_state::Store;
+use byob_state::{AssembleError, FormatError, JournalError, Loaded, Store, StoreError, Tools};
 use uuid::Uuid;
 
 use crate::cli::{Global, ImportArgs};
@@ -30,7 +30,17 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs) -> Result<ExitCode, 
 }
 
 async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result<ExitCode, Failure> {
-    let record = session.store.load().await?;
+    let lost = Loaded { recorded: None, journalled: false, lock: None };
+    let record = match session.store.load().await {
+        // The record is gone, or cannot be read; what it left behind does not count.
+        Err(StoreError::Unusable {
+            error:
+                AssembleError::Journal(JournalError::Alone { .. })
+                | AssembleError::Record(FormatError::Damaged { .. }),
+            ..
+        }) if args.recover => lost,
+        loaded => loaded?,
+    };
     if args.recover && record.recorded.is_some() {
         return Err(Failure::said(
             format!("there is a record at {}; nothing was written", session.store.location()),
@@ -61,6 +71,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     if args.recover {
         let lineage = lost_lineage(session, args, &desired, &live, &addresses)?;
         recorded.lineage = Some(lineage);
+        recorded.serial = past(session, args, lineage).await?;
         let (lost, others): (Vec<_>, Vec<_>) = addresses
             .into_iter()
             .partition(|address| import::lineage(&desired, &live, address) == Some(lineage.to_string()));
@@ -101,7 +112,17 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     if recorded.lineage.is_none() {
         recorded.lineage = Some(Uuid::new_v4());
     }
-    session.store.save(&mut recorded).await?;
+    if args.recover {
+        session.store.replace(&mut recorded).await?;
+        terminal::say(&format!(
+            "warning: what is not in AWS's tags did not come back: unfinished approvals, keys that a bucket used in former \
+             times, what was forgotten; and should a record of lineage {} still be somewhere else, two would now change \
+             the same buckets",
+            recorded.lineage.unwrap_or_default()
+        ));
+    } else {
+        session.store.save(&mut recorded).await?;
+    }
     if let Some(lineage) = args.from_lineage.filter(|_| !args.recover) {
         terminal::say(&format!(
             "warning: what carries byob:lineage = {lineage} keeps that tag; should the record with that lineage still \
@@ -143,6 +164,28 @@ fn with_our_statements(live: &Live, desired: &Desired, addresses: &[RootAddress]
         _ => false,
     };
     named.filter(ours).cloned().collect()
+}
+
+/// The newest serial that the lost record is known to have had. A predecessor that can be read is better than what the
+/// tags tell: it is refused to be passed over unless the lineage is named.
+async fn past(session: &Session, args: &ImportArgs, lineage: Uuid) -> Result<u64, Failure> {
+    let kept = session.store.history().await?;
+    let newest =
+        kept.iter().filter(|kept| kept.lineage == Some(lineage)).filter_map(|kept| kept.serial).max();
+    let readable = kept.iter().filter(|kept| kept.readable && kept.lineage == Some(lineage));
+    if let (Some(serial), None) = (readable.filter_map(|kept| kept.serial).max(), args.from_lineage) {
+        return Err(Failure::said(
+            format!(
+                "serial {serial} of the lost record is kept at {}, and knows more than the tags; nothing was recorded",
+                session.store.location()
+            ),
+            format!(
+                "put it back: byob state pull --serial {serial} >good.json && byob state push --force good.json; to rebuild \
+                 it from the tags all the same: byob import --recover --from-lineage {lineage}"
+            ),
+        ));
+    }
+    Ok(newest.unwrap_or_default())
 }
 
 /// The lineage that the lost record had: the one that what it made carries.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::Report;
 use super::tags::MAX_TAGS;
-use crate::config::{BucketTable, Configuration, EncryptionField, LogTarget, NameSource};
+use crate::config::{BucketTable, Configuration, EncryptionField, LogTarget, NameSource, State};
 use crate::diagnostic::Span;
 use crate::kind::KeyRef;
 
@@ -15,6 +15,7 @@ pub(super) fn check(configuration: &mut Configuration, report: &mut Report) {
     names(configuration, report);
     aliases(configuration, report);
     log_targets(configuration, report);
+    state_bucket(configuration, report);
     tag_counts(configuration, report);
 }
 
@@ -27,6 +28,29 @@ fn in_file_order<'c, T>(
     let mut tables: Vec<_> = tables.iter().collect();
     tables.sort_by_key(|(label, _)| report.span(&format!("{kind}.{label}")).map(|span| span.start));
     tables
+}
+
+/// The bucket that keeps the record may be managed too, but is nobody else's to write to, and not to be emptied: whoever
+/// may write the record says what byob owns.
+fn state_bucket(configuration: &mut Configuration, report: &mut Report) {
+    let State::S3(state) = &configuration.state else { return };
+    let is_it = |table: &BucketTable| matches!(&table.name, NameSource::Exact(name) if *name == state.bucket);
+    for (label, table) in in_file_order(&configuration.buckets, "bucket", report) {
+        if !is_it(table) {
+            continue;
+        }
+        let place = span(report, &[format!("bucket.{label}.name"), format!("bucket.{label}")]);
+        if table.wandb_access {
+            let message = format!("`bucket.{label}` keeps byob's own record, and W&B would get access to it");
+            let help =
+                "write `wandb_access = false` into its table, or keep the record in a bucket of its own";
+            report.error(place, message, "[state] s3 names this bucket", help);
+        } else if table.force_destroy {
+            let message = format!("`bucket.{label}` keeps byob's own record, and could be emptied with it");
+            let help = "take `force_destroy` out, or keep the record in a bucket of its own";
+            report.error(place, message, "[state] s3 names this bucket", help);
+        }
+    }
 }
 
 fn span(report: &Report, paths: &[String]) -> Option<Span> {

@@ -36,9 +36,13 @@ pub(super) async fn run(
     if let Some(expected) = account_id
         && expected != caller.account_id
     {
-        terminal::say(&format!(
-            "note: the record's bucket is made in account {}, as whom [state] names, not in {expected} of [aws]",
-            caller.account_id
+        return Err(Failure::said(
+            format!(
+                "wrong account: {} is account {}, and [aws] account_id says {expected}",
+                caller.arn, caller.account_id
+            ),
+            "use credentials of the right account; a record in another account has a `profile` or `assume_role` of its \
+             own in [state] s3",
         ));
     }
     let (name, region) = (objects.bucket(), objects.region());

@@ -56,6 +56,12 @@ pub(crate) async fn run(global: &Global, args: &StateArgs) -> Result<ExitCode, F
         }
         StateCommand::History => kept::history(&store).await?,
         StateCommand::Unlock { id } => unlock(&store, *id).await?,
+        StateCommand::Migrate { .. } if global.sandbox.is_some() => {
+            return Err(Failure::said(
+                "--sandbox has a record of its own, and no real one moves into it or out of it",
+                "leave --sandbox out",
+            ));
+        }
         StateCommand::Migrate { from, lock_timeout } => {
             let from = migrate::source(global, &loaded.config, from).await?;
             migrate::run(&store, &from, *lock_timeout).await?;
@@ -63,7 +69,9 @@ pub(crate) async fn run(global: &Global, args: &StateArgs) -> Result<ExitCode, F
         StateCommand::Init { complete } => match (&store, &loaded.config.state) {
             (RecordStore::S3(store), State::S3(state)) => {
                 let account = loaded.config.aws.account_id.as_ref().map(AccountId::as_str);
-                init::run(store, account, state.kms_key.as_deref(), *complete).await?;
+                let own_identity = state.profile.is_some() || state.assume_role.is_some();
+                init::run(store, account.filter(|_| !own_identity), state.kms_key.as_deref(), *complete)
+                    .await?;
             }
             _ => terminal::say(&format!(
                 "✓ nothing to do: the record is a file, {}; the first byob apply makes it and its folder",
@@ -113,7 +121,8 @@ async fn known(store: &RecordStore) -> Result<Recorded, Failure> {
     store.load().await?.recorded.ok_or_else(|| {
         Failure::said(
             format!("there is no record at {}", store.location()),
-            "`byob apply` makes the first one",
+            "`byob apply` makes the first one; where there was one, byob state history says what is kept of it, and \
+             byob import --recover rebuilds it",
         )
     })
 }
