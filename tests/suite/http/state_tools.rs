@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::harness::{Customer, Endpoint, at_both_places, s3};
+use super::proxy::{Proxy, Trouble};
 
 const BUCKETS: &str = "[bucket.storage]\nname = \"UNIQUE-storage\"\nencryption = { type = \"sse-kms\", key = \
                        \"key.storage\" }\n[key.storage]\nalias = \"UNIQUE-storage\"\n";
@@ -82,6 +83,9 @@ fn a_record_moves_to_s3_and_back_without_a_gap(endpoint: &'static Endpoint) {
     customer.byob("drift", 0);
     let again = customer.byob("state migrate --from state/byob.state.json", 0);
     assert!(again.stderr.contains("nothing to do"), "{again}");
+    customer.byob("state migrate --sandbox --from state/byob.state.json", 1);
+    customer.byob("state migrate --from nowhere/byob.state.json", 1);
+    assert!(!customer.env().dir().join("nowhere").exists(), "nothing is made where nothing is");
 
     // Who still looks at the file is told where the record is.
     customer.env().edit(&in_s3, IN_A_FILE);
@@ -129,14 +133,32 @@ fn a_lost_record_is_rebuilt_from_the_tags(endpoint: &'static Endpoint) {
     let customer = applied(endpoint);
     let refused = customer.byob("import --recover", 1);
     assert!(refused.stderr.contains("there is a record at"), "{refused}");
-    let names = ["byob.state.json", "byob.state.json.journal", "byob.state.json.lock"];
+    let record: Value = serde_json::from_str(&customer.byob("state pull", 0).stdout).unwrap();
+    // The object alone is gone: what it left behind is no reason to give up, and its versions know more than tags.
+    customer.boto(&[s3("delete_object", object(&customer, "byob.state.json"))]);
+    for command in ["plan", "apply --auto-approve", "state list"] {
+        let lost = customer.byob(command, 1);
+        let said = lost.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            said.contains("byob state pull --serial 2 >good.json && byob state push --force"),
+            "{command}: {lost}"
+        );
+    }
+    let kept = customer.byob("import --recover", 1);
+    assert!(kept.stderr.contains("serial 2 of the lost record is kept"), "{kept}");
+
+    let names = ["byob.state.json.journal", "byob.state.json.lock"];
     customer.boto(&names.map(|name| s3("delete_object", object(&customer, name))));
     customer.byob("drift", 1);
     // Nothing is taken without being asked for.
     let plan = customer.byob("plan", 1);
     assert!(plan.stdout.contains("BYOB003"), "{plan}");
-    let recovered = customer.byob("import --recover", 0);
+    customer.byob("import --recover", 1);
+    let lineage = record["lineage"].as_str().unwrap();
+    let recovered = customer.byob(&format!("import --recover --from-lineage {lineage}"), 0);
     assert!(recovered.stderr.contains("recovered bucket.storage, key.storage"), "{recovered}");
+    let serial = |text: &str| serde_json::from_str::<Value>(text).unwrap()["serial"].as_u64().unwrap();
+    assert_eq!(serial(&customer.byob("state pull", 0).stdout), 3, "serials go on where they were");
     customer.byob("drift", 0);
     // What the endpoint does not report, the record cannot know again: it is put once more.
     let left = customer.byob("plan --format json", 0).json();
@@ -204,4 +226,53 @@ fn what_is_pushed_is_looked_at_first(endpoint: &'static Endpoint) {
     assert!(
         serials.windows(2).all(|two| two[0].parse::<u32>().unwrap() == two[1].parse::<u32>().unwrap() + 1)
     );
+}
+
+/// Kill -9 at each request of a move from S3 to a file and of one from a file to S3: at no moment do two places have a
+/// record that would be used, and the next run ends the move.
+#[test]
+fn a_move_that_is_killed_at_any_request_leaves_one_record_and_is_ended_by_the_next() {
+    let Some(endpoint) = super::harness::endpoint(super::harness::Place::Sandbox) else { return };
+    let mut moves = 0;
+    for to_s3 in [true, false] {
+        let mut request = 0;
+        loop {
+            request += 1;
+            let customer = customer(endpoint, if to_s3 { IN_A_FILE } else { IN_S3 });
+            let in_s3 = IN_S3.replace("UNIQUE-", &customer.name(""));
+            if !to_s3 {
+                customer.byob("state init", 0);
+            }
+            customer.byob("apply --auto-approve", 0);
+            let from = if to_s3 {
+                customer.env().edit(IN_A_FILE, &in_s3);
+                customer.byob("state init", 0);
+                "state/byob.state.json".to_owned()
+            } else {
+                customer.env().edit(&in_s3, IN_A_FILE);
+                format!("s3://{}state/byob.state.json", customer.name(""))
+            };
+            let (old, new) = if to_s3 { (IN_A_FILE, in_s3.as_str()) } else { (in_s3.as_str(), IN_A_FILE) };
+            let migrate = format!("state migrate --from {from}");
+            let proxy = Proxy::start(&endpoint.url);
+            proxy.order(Trouble::Kill(request));
+            let output = customer.env().finish(proxy.spawn(customer.env().command(&migrate)));
+            let ended = !proxy.troubled();
+            let at_new = customer.env().byob("state list").code == Some(0);
+            customer.env().edit(new, old);
+            let at_old = customer.env().byob("state list").code == Some(0);
+            customer.env().edit(old, new);
+            let what = format!("to S3: {to_s3}, killed at {request}: {output}");
+            assert!(!(at_old && at_new), "two records: {what}");
+            if ended {
+                assert_eq!(output.code, Some(0), "{what}");
+                break;
+            }
+            customer.byob(&migrate, 0);
+            customer.byob("plan --detailed-exitcode", 0);
+            customer.byob("drift", 0);
+            moves += 1;
+        }
+    }
+    assert!(moves > 10, "only {moves}");
 }
