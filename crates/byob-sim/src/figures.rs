@@ -25,6 +25,53 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Those of a range of seeds, played side by side on as many threads as there are cores; the same whatever their
+    /// number.
+    ///
+    /// # Panics
+    /// If a history does: that is a finding.
+    #[must_use]
+    pub fn of(seeds: std::ops::Range<u64>, play: impl Fn(u64) -> Outcome + Sync) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let next = std::sync::atomic::AtomicU64::new(seeds.start);
+        let some = || {
+            let mut figures = Self::default();
+            loop {
+                let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                if seed >= seeds.end {
+                    return figures;
+                }
+                figures.add(seed, &play(seed));
+            }
+        };
+        let mut all = Self::default();
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(some)).collect();
+            for one in running {
+                all.merge(one.join().expect("a history panicked"));
+            }
+        });
+        all.failed.sort();
+        all
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.seeds += other.seeds;
+        self.steps += other.steps;
+        self.writes += other.writes;
+        let sums = [
+            (&mut self.ended, other.ended),
+            (&mut self.injected, other.injected),
+            (&mut self.checks, other.checks),
+        ];
+        for (all, more) in sums {
+            for (name, count) in more {
+                *all.entry(name).or_default() += count;
+            }
+        }
+        self.failed.extend(other.failed);
+    }
+
     /// One more seed.
     pub fn add(&mut self, seed: u64, outcome: &Outcome) {
         self.seeds += 1;

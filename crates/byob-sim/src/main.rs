@@ -37,14 +37,13 @@ fn main() -> ExitCode {
     };
     // A panic is told with the seed it came of.
     std::panic::set_hook(Box::new(|_| ()));
-    let mut figures = Figures::default();
-    for seed in seeds {
+    let figures = Figures::of(seeds, |seed| {
         let outcome = play(seed, bugs, traced);
         if traced {
             tell(seed, &outcome);
         }
-        figures.add(seed, &outcome);
-    }
+        outcome
+    });
     println!("{figures}");
     ExitCode::from(u8::from(!figures.failed.is_empty()))
 }
