@@ -8,8 +8,8 @@ use byob_apply::{Cloud, CloudError, Done, ErrorKind};
 use byob_model::address::{BUCKET_ASPECTS, KEY_ASPECTS, Kind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::kind::{
-    Algorithm, Attributes, Cors, CorsRule, Encryption, KeyRef, Ownership, Policy, PublicAccessBlock,
-    Rotation, SseC, Versioning, VersioningStatus,
+    Algorithm, Attributes, BYOB_INTENT, Cors, CorsRule, Encryption, KeyRef, Ownership, Policy,
+    PublicAccessBlock, Rotation, SseC, Versioning, VersioningStatus,
 };
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey, Wanted, WantedBucket, WantedKey};
 use byob_policy::Document;
@@ -47,7 +47,7 @@ enum Write {
 }
 
 impl Write {
-    /// `None`: there is no key yet.
+    /// `None`: there is no key yet, or there is one.
     fn call(&self, key: Option<&str>) -> Option<Call> {
         let (target, operation, payload) = match self {
             Self::OfBucket(name, operation, payload) => {
@@ -56,6 +56,8 @@ impl Write {
                     Target::Bucket { name: (*name).to_owned(), region: REGION.to_owned(), account_id };
                 (target, *operation, payload.clone())
             }
+            // One key is enough.
+            Self::OfKey(Operation::CreateKey, _) if key.is_some() => return None,
             Self::OfKey(operation, payload) => {
                 let arn = if *operation == Operation::CreateKey { "arn:unknown" } else { key? };
                 let key = KeyRef::Arn(arn.to_owned());
@@ -105,7 +107,7 @@ fn any_write(dice: &mut Dice, intents: u128) -> Write {
             Payload::NewKey {
                 description: "d".into(),
                 policy: key_policy(false),
-                tags: BTreeMap::new(),
+                tags: BTreeMap::from([(BYOB_INTENT.to_owned(), Uuid::from_u128(intents).to_string())]),
                 intent,
             },
         ),
@@ -244,7 +246,11 @@ impl Asked {
         if let Ok(Done { key_arn: Some(arn) }) = &answer {
             self.key = Some(arn.clone());
         }
-        Some(answer.map(drop).map_err(|error| error.kind))
+        match (call.operation, answer.map(drop).map_err(|error| error.kind)) {
+            // The executor takes either for done.
+            (Operation::DeleteAlias, Err(ErrorKind::NotFound)) => Some(Ok(())),
+            (_, answer) => Some(answer),
+        }
     }
 
     async fn read(&self, cloud: &impl Cloud) -> Value {
