@@ -13,6 +13,7 @@ fn outcome() -> Outcome {
         settled: SettledView::Converged,
         seconds: 6.23,
         nothing_to_do: false,
+        saved: true,
     }
 }
 
@@ -82,4 +83,12 @@ fn an_error_says_what_was_tried_and_what_to_do() {
         &Style { width: 80, ..WIDE },
     );
     assert_snapshot!(shown);
+}
+
+#[test]
+fn a_record_that_could_not_be_saved_is_not_said_to_be() {
+    let cut_short = Outcome { interrupted: true, ..outcome() };
+    assert!(print(&cut_short).contains("The record is saved;"));
+    let unsaved = print(&Outcome { saved: false, ..cut_short });
+    assert!(unsaved.contains("could not be saved") && !unsaved.contains("is saved"), "{unsaved}");
 }
