@@ -58,6 +58,12 @@ fn the_bucket_of_the_record_is_made_once_and_looked_at_ever_after(endpoint: &'st
     let again = customer.byob("state init", 0);
     assert!(again.stderr.contains("versioned, encrypted and not public"), "{again}");
 
+    let unversioned = self::customer(endpoint, IN_S3);
+    unversioned.boto(&[s3("create_bucket", json!({ "Bucket": unversioned.name("state") }))]);
+    let applied = unversioned.byob("apply --auto-approve", 0);
+    assert!(applied.stderr.contains("keeps no versions"), "{applied}");
+    assert!(!unversioned.byob("apply --auto-approve", 0).stderr.contains("keeps no versions"), "said once");
+
     let off =
         json!({ "Bucket": customer.name("state"), "VersioningConfiguration": { "Status": "Suspended" } });
     customer.boto(&[s3("put_bucket_versioning", off)]);

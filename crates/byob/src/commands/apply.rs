@@ -1,6 +1,6 @@
 //! `byob apply` and `byob destroy`: plan again, insist on what was approved, make it real, read it back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use byob_plan::approved::{Approved, NotAPlan, is_digest};
 use byob_plan::event::Event;
 use byob_plan::{Mode, Plan};
 use byob_render::{Header, Outcome, SettledView};
-use byob_state::{Guard, Loaded, Store};
+use byob_state::{Guard, Loaded, Store, Tools};
 use uuid::Uuid;
 
 use super::output::hand_over;
 use crate::cli::{ApplyArgs, Global};
 use crate::contact;
 use crate::failure::Failure;
-use crate::place::{self, RecordGuard};
+use crate::place::{self, RecordGuard, RecordStore};
 use crate::planning::{Planned, Planner, header, mode};
 use crate::progress::Progress;
 use crate::session::{self, Session};
@@ -64,8 +64,16 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
         mode: &mode,
         stop: &stop,
         progress: RefCell::new(None),
+        first: Cell::new(false),
     };
     let outcome = talk.run(&consent, &guard).await;
+    if talk.first.get()
+        && outcome.is_ok()
+        && matches!(session.store, RecordStore::S3(_))
+        && let Ok(kept) = session.store.history().await
+    {
+        super::state::kept::warn_of_no_versions(&session.store, &kept);
+    }
     let released = guard.release().await;
     let code = outcome?;
     released?;
@@ -167,6 +175,8 @@ struct Telling<'a> {
     stop: &'a Stop,
     /// While the steps run.
     progress: RefCell<Option<Progress>>,
+    /// There was no record yet.
+    first: Cell<bool>,
 }
 
 impl Telling<'_> {
@@ -239,6 +249,7 @@ impl Talk for Telling<'_> {
     type Refusal = Failure;
 
     fn loaded(&self, loaded: &Loaded) -> Result<(), Failure> {
+        self.first.set(loaded.recorded.is_none());
         if self.mode.destroy {
             refuse_without_record(self.session, loaded.recorded.as_ref())?;
         }

@@ -1,12 +1,13 @@
 //! `byob state pull|push|history`: the record as text, and what it was before.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
 use byob_model::recorded::Recorded;
 use byob_render::escape::escape;
-use byob_state::{BYOB_VERSION, Store, StoreError, Tools, format};
+use byob_state::{AssembleError, BYOB_VERSION, FormatError, Kept, Store, StoreError, Tools, format};
 
 use crate::failure::Failure;
 use crate::place::RecordStore;
@@ -59,6 +60,15 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
     };
     if force {
         match store.load().await {
+            Err(StoreError::Unusable {
+                error: AssembleError::Record(FormatError::Moved { to, .. }), ..
+            }) => {
+                terminal::say(&format!(
+                    "warning: the record was moved from here to {}; if that one is still used, two would now change the \
+                     same buckets",
+                    escape(&to)
+                ));
+            }
             // What cannot be read is what this is for.
             Ok(_) | Err(StoreError::Unusable { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -83,6 +93,13 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
                     given.serial
                 )));
             }
+            let lacking: Vec<String> = keys(now).difference(&keys(&given)).map(ToString::to_string).collect();
+            if !lacking.is_empty() {
+                return Err(refused(format!(
+                    "this record does not know that data may be under {}, which the stored one keeps from being deleted",
+                    lacking.join(", ")
+                )));
+            }
             if stored.journalled {
                 return Err(refused(format!(
                     "the last run on {} did not end by itself, and its journal says what this record lacks",
@@ -99,6 +116,12 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
         given.serial
     ));
     Ok(())
+}
+
+/// The keys that buckets of a record use or once used, of those too that it has forgotten.
+fn keys(recorded: &Recorded) -> BTreeSet<&String> {
+    let of_buckets = recorded.resources.values().flat_map(|resource| &resource.keys_used);
+    of_buckets.chain(recorded.tombstones.iter().flat_map(|tombstone| &tombstone.keys_used)).collect()
 }
 
 fn lineage(recorded: &Recorded) -> String {
@@ -132,12 +155,44 @@ pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     terminal::print(&text);
+    warn_of_no_versions(store, &all);
+    Ok(())
+}
+
+/// Says that nothing of the record's past is kept, where that is so.
+pub(crate) fn warn_of_no_versions(store: &RecordStore, all: &[Kept]) {
     let unversioned = all.iter().all(|kept| matches!(kept.version.as_str(), "" | "null"));
     if matches!(store, RecordStore::S3(_)) && unversioned {
         terminal::say(
-            "warning: the bucket keeps no versions, so nothing of the record's past is kept; byob state init --complete \
-             switches versioning on",
+            "warning: the bucket of the record keeps no versions, so nothing of its past is kept; byob state init \
+             --complete switches versioning on",
         );
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use byob_model::RootAddress;
+    use byob_model::recorded::Tombstone;
+
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_record_are_those_of_forgotten_buckets_too() {
+        let tombstone = Tombstone {
+            address: RootAddress::bucket("old"),
+            identity: "acme-old".into(),
+            account_id: "123456789012".into(),
+            region: "eu-west-1".into(),
+            keys_used: BTreeSet::from(["arn:aws:kms:eu-west-1:123456789012:key/1".to_owned()]),
+            deletion_ordered: false,
+        };
+        let now = Recorded { tombstones: vec![tombstone], ..Recorded::default() };
+        assert_eq!(keys(&now).len(), 1);
+        assert_eq!(
+            keys(&now).difference(&keys(&Recorded::default())).count(),
+            1,
+            "what a push must not lose"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! `byob state …`: the record's own tools. They contact nothing but the record's place.
 
 mod init;
-mod kept;
+pub(crate) mod kept;
 mod migrate;
 
 use std::process::ExitCode;
