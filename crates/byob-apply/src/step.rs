@@ -365,11 +365,19 @@ impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
         let Target::Bucket { name, region, .. } = &call.target else { return Ok(Done::default()) };
         let began = self.clock.elapsed();
         let mut tries: u32 = 0;
+        let mut owned = false;
         loop {
             self.may_write().await?;
             match self.look(name, region).await? {
                 LiveBucket::Absent => {}
-                LiveBucket::Exists(facts) if self.proves_itself(&facts) => return Ok(Done::default()),
+                LiveBucket::Exists(facts) if self.is_of_this_intent(&facts) => return Ok(Done::default()),
+                // One that was deleted a moment ago may still be seen, with all that proved it ours: only what AWS says
+                // to the creation itself counts.
+                LiveBucket::Exists(facts) if self.proves_itself(&facts) => {
+                    if owned {
+                        return Ok(Done::default());
+                    }
+                }
                 LiveBucket::Exists(_) | LiveBucket::Forbidden { .. } => {
                     return Err(StepError::NotOurs { name: name.clone() });
                 }
@@ -379,6 +387,7 @@ impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
                 Err(error) => error,
             };
             tries += 1;
+            owned = error.kind == ErrorKind::AlreadyOwned;
             let spent = self.clock.elapsed().saturating_sub(began);
             let limit = match error.kind {
                 // A lost answer, or one's own create answered late: the next look decides.
@@ -402,15 +411,19 @@ impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
         Ok(live.buckets.get(name).cloned().unwrap_or(LiveBucket::Absent))
     }
 
+    fn is_of_this_intent(&self, facts: &BucketFacts) -> bool {
+        let intent = self.intent.as_ref().map(|intent| intent.id.to_string());
+        intent.is_some() && facts.tags.get(BYOB_INTENT) == intent.as_ref()
+    }
+
     /// Made by this record: its lineage, the tag of this intent, or nothing in it at all.
     fn proves_itself(&self, facts: &BucketFacts) -> bool {
         if facts.tags.get(BYOB_LINEAGE) == Some(&self.lineage.to_string()) {
             return true;
         }
-        let Some(intent) = &self.intent else { return false };
         let bare =
             facts.tags.is_empty() && facts.has_policy == Some(false) && facts.holds_data == Some(false);
-        facts.tags.get(BYOB_INTENT) == Some(&intent.id.to_string()) || bare
+        self.is_of_this_intent(facts) || (self.intent.is_some() && bare)
     }
 
     /// `CreateKey` has no idempotency token: after a lost answer the key is looked for by its intent tag, and never
