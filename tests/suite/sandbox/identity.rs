@@ -231,8 +231,8 @@ fn what_cannot_be_imported_is_said() {
       help: byob plan says how each bucket and key of byob.toml stands now
     [exit 1]
     ");
-    insta::assert_snapshot!(env.sandbox("import bucket").exits(1), @r"
-    error: invalid value 'bucket' for '<ADDRESS>...': `bucket` is not an address; addresses look like `bucket.storage`, `bucket.storage.policy` or `key.vision`
+    insta::assert_snapshot!(env.sandbox("import bucket").exits(1), @"
+    error: invalid value 'bucket' for '[ADDRESS]...': `bucket` is not an address; addresses look like `bucket.storage`, `bucket.storage.policy` or `key.vision`
 
     For more information, try '--help'.
     [exit 1]
