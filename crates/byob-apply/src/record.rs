@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use byob_model::address::{Kind, RootAddress, RootKind};
+use byob_model::kind::{Attributes, KeyRef};
 use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::plan::{Action, Plan, RecordChange};
 use byob_state::Entry;
@@ -62,8 +63,9 @@ pub(crate) fn apply(
                     resource.keys_used.extend(known.keys_used.iter().cloned());
                 }
                 put(recorded, &mut entries, address.clone(), resource.clone());
-                if address.kind == Kind::Encryption {
-                    remember_key(recorded, &mut entries, &address.root(), &resource);
+                let arn = resource.attributes.get("kms_key").and_then(Value::as_str);
+                if let Some(arn) = arn.filter(|_| address.kind == Kind::Encryption) {
+                    remember_key(recorded, &mut entries, &address.root(), arn);
                 }
             }
             RecordChange::Remove(address) => {
@@ -95,14 +97,32 @@ fn put(
     entries.push(Entry::Put { address, resource });
 }
 
+/// The keys that buckets are about to be put on, as far as both are known by now: in the record before the write, because
+/// what dies right after it cannot say so any more. Returns them as journal entries.
+pub(crate) fn uses(recorded: &mut Recorded, plan: &Plan, arns: &BTreeMap<RootAddress, String>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for step in plan.steps.iter().filter(|step| !step.calls.is_empty()) {
+        let Some(Attributes::Encryption(encryption)) = &step.after else { continue };
+        let arn = match &encryption.kms_key {
+            Some(KeyRef::Arn(arn)) => Some(arn),
+            Some(KeyRef::Managed { arn_of }) => arns.get(arn_of),
+            None => None,
+        };
+        if let Some(arn) = arn {
+            let root = step.address.root();
+            remember_key(recorded, &mut entries, &root, arn);
+            for intent in recorded.intents.iter_mut().filter(|intent| intent.address == root) {
+                if intent.keys_used.insert(arn.clone()) {
+                    entries.push(Entry::Intent(intent.clone()));
+                }
+            }
+        }
+    }
+    entries
+}
+
 /// A bucket's record keeps every key its default encryption ever used.
-fn remember_key(
-    recorded: &mut Recorded,
-    entries: &mut Vec<Entry>,
-    root: &RootAddress,
-    encryption: &RecordedResource,
-) {
-    let Some(arn) = encryption.attributes.get("kms_key").and_then(Value::as_str) else { return };
+fn remember_key(recorded: &mut Recorded, entries: &mut Vec<Entry>, root: &RootAddress, arn: &str) {
     let Some(bucket) = recorded.resources.get(&root.address()) else { return };
     if !bucket.keys_used.contains(arn) {
         let mut bucket = bucket.clone();

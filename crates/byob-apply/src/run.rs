@@ -108,13 +108,13 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
     pub async fn steps(&self, plan: &Plan, recorded: &mut Recorded) -> Result<Report, ApplyError> {
         let recent = readback::recent(recorded, now(self.cloud, self.clock));
         let settle = if recent { self.settle } else { Duration::ZERO };
-        self.open(plan, recorded).await?;
-        let mut graph = Graph::new(plan);
         let mut arns = record::arns(recorded);
         // A key that is made again has no ARN until it is.
         for step in plan.steps.iter().filter(|s| s.kind.is_root() && s.action == Action::Create) {
             arns.remove(&step.address.root());
         }
+        self.open(plan, recorded, &arns).await?;
+        let mut graph = Graph::new(plan);
         let mut report = Report::default();
         let mut running = FuturesUnordered::new();
         let mut entries = Vec::new();
@@ -163,6 +163,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                     }
                 }
             }
+            entries.extend(record::uses(recorded, plan, &arns));
             let at = now(self.cloud, self.clock);
             recorded.written_at = Some(at);
             entries.push(Entry::Written { at });
@@ -184,13 +185,19 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
     }
 
     /// Before the first write: the approval, its steps, and every intent of the run, in one write.
-    async fn open(&self, plan: &Plan, recorded: &mut Recorded) -> Result<(), ApplyError> {
+    async fn open(
+        &self,
+        plan: &Plan,
+        recorded: &mut Recorded,
+        arns: &BTreeMap<RootAddress, String>,
+    ) -> Result<(), ApplyError> {
         if recorded.lineage.is_none() {
             recorded.lineage = Some((self.new_id)());
         }
         // What needs no step may not wait for a run that ends well: a key that a bucket uses by now, above all.
         record::before_steps(recorded, plan);
         self.open_intents(plan, recorded);
+        record::uses(recorded, plan, arns);
         match &mut recorded.approval {
             Some(approval) if self.resumed => approval::go_on(approval, plan),
             approval => *approval = Some(approval::open(plan)),
@@ -237,6 +244,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                         region: region.clone(),
                         name,
                         at,
+                        keys_used: BTreeSet::new(),
                     },
                 });
             }

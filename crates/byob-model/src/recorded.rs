@@ -119,6 +119,9 @@ pub struct Intent {
     pub name: Option<String>,
     /// AWS's clock before the call (`Date` of an answer): UTC seconds since 1970.
     pub at: i64,
+    /// Of a bucket: the ARN of every key that it was to be put on, or was seen on. Left out where there is none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys_used: BTreeSet<String>,
 }
 
 /// What somebody agreed to, stored before the first write.

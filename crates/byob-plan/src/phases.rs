@@ -376,7 +376,7 @@ impl Planner<'_> {
                             Kind::Encryption | Kind::PublicAccessBlock | Kind::Ownership,
                             Kind::BucketPolicy,
                         ) => own,
-                        (Kind::KeyPolicy, Kind::BucketPolicy) => !index.fresh.contains(&root),
+                        (Kind::KeyPolicy, Kind::BucketPolicy) => true,
                         (Kind::KeyPolicy, Kind::PublicAccessBlock | Kind::Ownership) => {
                             !index.fresh.contains(&root)
                         }

@@ -2,7 +2,7 @@
 //! table describes any more is completed in memory, as if it had been recorded, so that it is deleted and not orphaned.
 
 use byob_model::address::{Kind, RootKind};
-use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Key, KeyRef, Purpose, Waivers};
+use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Encryption, Key, KeyRef, Purpose, Waivers};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
 
@@ -42,34 +42,47 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
                 },
                 account_id: intent.account_id.clone(),
                 region: intent.region.clone(),
-                identity,
                 attributes: attributes.to_value(),
                 created: true,
                 name_prefix: None,
-                keys_used: std::collections::BTreeSet::new(),
+                keys_used: intent.keys_used.clone(),
                 versioning_seen: false,
+                identity,
             },
         );
     }
     completed
 }
 
-/// The record, with the key that each recorded bucket uses by now among those it ever used: a run that died right after
-/// putting it could not record it, and what W&B may do with a key depends on it.
+/// The record, with the key that each bucket of it (or of an open intent) uses by now among those it ever used: a run that
+/// died right after putting it could not record it, and what W&B may do with a key depends on it.
 #[must_use]
 pub fn with_keys_seen(recorded: &Recorded, live: &Live) -> Recorded {
     let mut seen = recorded.clone();
     for (address, resource) in recorded.roots().filter(|(address, _)| address.kind == RootKind::Bucket) {
-        if let Some(LiveBucket::Exists(facts)) = live.buckets.get(&resource.identity)
-            && let Some(LiveAspect::Present(Attributes::Encryption(encryption))) =
-                facts.aspects.get(&Kind::Encryption)
-            && let Some(KeyRef::Arn(arn)) = &encryption.kms_key
+        if let Some(arn) = key_in_use(live.buckets.get(&resource.identity))
             && let Some(bucket) = seen.resources.get_mut(&address.address())
         {
             bucket.keys_used.insert(arn.clone());
         }
     }
+    for intent in &mut seen.intents {
+        let bucket = intent.name.as_ref().and_then(|name| live.buckets.get(name));
+        intent.keys_used.extend(key_in_use(bucket).cloned());
+    }
     seen
+}
+
+/// The key of a live bucket's default encryption.
+fn key_in_use(bucket: Option<&LiveBucket>) -> Option<&String> {
+    let Some(LiveBucket::Exists(facts)) = bucket else { return None };
+    match facts.aspects.get(&Kind::Encryption) {
+        Some(LiveAspect::Present(Attributes::Encryption(Encryption {
+            kms_key: Some(KeyRef::Arn(arn)),
+            ..
+        }))) => Some(arn),
+        _ => None,
+    }
 }
 
 /// Whether AWS has what an intent was to make, as far as it can be proved.

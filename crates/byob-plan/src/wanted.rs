@@ -73,6 +73,8 @@ pub fn wanted(desired: Option<&Desired>, recorded: &Recorded) -> Wanted {
             }
             bucket.contents = true;
             bucket.aspects.insert(Kind::BucketPolicy);
+            // What it was put on before its run died.
+            bucket.beside.insert(Kind::Encryption);
         }
     }
     deletions(&mut wanted, desired, recorded);
@@ -103,8 +105,8 @@ fn deletions(wanted: &mut Wanted, desired: &Desired, recorded: &Recorded) {
             bucket.contents = true;
             // A bucket that dies keeps its Denies to the end; one that stays loses only what is ours.
             bucket.aspects.insert(Kind::BucketPolicy);
-            // What is locked cannot be emptied.
-            bucket.beside.insert(Kind::ObjectLock);
+            // What is locked cannot be emptied; and a key that it was put on by a run that died goes after it.
+            bucket.beside.extend([Kind::ObjectLock, Kind::Encryption]);
         }
     }
     // Whose a key is that is to be deleted, its tags say.

@@ -78,6 +78,7 @@ pub(crate) fn a_record(serial: u64) -> Recorded {
             region: "eu-west-1".into(),
             name: None,
             at: 1_789_999_000,
+            keys_used: BTreeSet::new(),
         }],
         written_at: None,
     }
@@ -169,6 +170,7 @@ fn intents() -> impl Strategy<Value = Intent> {
             region: "us-east-1".into(),
             name,
             at,
+            keys_used: BTreeSet::new(),
         }
     })
 }

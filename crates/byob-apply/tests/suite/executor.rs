@@ -449,3 +449,43 @@ fn a_bucket_of_somebody_else_that_appears_is_left_alone() {
     assert!(matches!(ended.report().failed[0].error, Failure::NotOurs { .. }), "{ended:?}");
     assert!(scene.world.writes().is_empty());
 }
+
+/// Found by the simulation (seed 4109): a run died after it had put a bucket on a key and before it could say so. The key
+/// must not go before the bucket.
+#[test]
+fn a_key_that_a_dying_bucket_is_on_goes_after_it_though_nobody_recorded_the_use() {
+    let tables =
+        DYING.replace("encryption = { type = \"sse-kms\", key = \"key.vision\", bucket_key = true }\n", "");
+    assert_ne!(tables, DYING);
+    let mut scene = Scene::applied(&[&tables]);
+    assert!(scene.recorded().roots().all(|(_, resource)| resource.keys_used.is_empty()));
+    scene.world.by_hand(|account| {
+        let arn = account.key().0.clone();
+        let encryption = &mut account.bucket("acme-vision").encryption;
+        encryption.algorithm = byob_model::kind::Algorithm::Kms;
+        encryption.kms_key = Some(byob_model::kind::KeyRef::Arn(arn));
+    });
+    scene.mode.destroy = true;
+    let plan = scene.plan();
+    let key = plan.steps.iter().find(|step| step.id == "key.vision#1").expect("the key goes");
+    assert_eq!(key.depends_on, ["bucket.vision#1"]);
+    assert!(matches!(scene.apply(), Ended::Converged(_)));
+}
+
+/// Found by the simulation (seed 3209): a run died after it had made a bucket on a key. Whatever the next configuration says
+/// of its encryption, what was written meanwhile is under that key, and W&B goes on reading it.
+#[test]
+fn a_bucket_that_a_dead_run_put_on_a_key_has_used_it() {
+    let scene = Scene::new(KMS);
+    *scene.world.faults() = Faults {
+        writes: vec![fault(Operation::PutBucketCors, ErrorKind::AccessDenied, false, 9)],
+        ..Faults::default()
+    };
+    assert!(matches!(scene.apply(), Ended::Incomplete(_)));
+    let scene = scene.with(SWITCHED);
+    *scene.world.faults() = Faults::default();
+    let policy = scene.world.account().keys.values().next().expect("made").policy.clone();
+    assert!(matches!(scene.apply(), Ended::Converged(_)));
+    assert_eq!(scene.world.account().keys.values().next().expect("stays").policy, policy);
+    assert!(scene.recorded().roots().any(|(_, resource)| !resource.keys_used.is_empty()));
+}

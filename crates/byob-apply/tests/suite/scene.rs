@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use byob_model::address::RootKind;
-use byob_model::kind::{BYOB_ADDRESS, BYOB_LINEAGE, KeyState};
-use byob_model::recorded::Recorded;
+use byob_model::kind::{BYOB_ADDRESS, BYOB_LINEAGE, KeyRef, KeyState};
+use byob_model::recorded::{Intent, Recorded};
 use byob_plan::{Mode, Plan};
 use byob_state::Store;
 
@@ -100,6 +100,14 @@ impl Scene {
                 || recorded.tombstones.iter().any(|t| t.identity == *name)
                 || !bucket.tags.contains_key(BYOB_LINEAGE);
             assert!(known, "{why}: `{name}` is an orphan");
+            // What dies right after the put can say nothing more: the use is known before it.
+            if let Some(KeyRef::Arn(arn)) = &bucket.encryption.kms_key {
+                let recorded_use =
+                    recorded.roots().any(|(_, r)| r.identity == *name && r.keys_used.contains(arn));
+                let intended = |i: &Intent| i.name.as_ref() == Some(name) && i.keys_used.contains(arn);
+                let known = recorded_use || recorded.intents.iter().any(intended);
+                assert!(known, "{why}: nobody knows that `{name}` is on {arn}");
+            }
         }
     }
 
@@ -150,7 +158,7 @@ impl Scene {
             }
             if address.kind == RootKind::Bucket {
                 let live = &account.buckets[&root.identity].encryption.kms_key;
-                if let Some(byob_model::kind::KeyRef::Arn(arn)) = live {
+                if let Some(KeyRef::Arn(arn)) = live {
                     assert!(root.keys_used.contains(arn), "{why}: {arn} is not among the keys it used");
                 }
             }

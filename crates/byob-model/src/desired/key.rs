@@ -136,8 +136,10 @@ fn wandb_use(
     };
     let used = |label: &str| {
         let name = names.get(label)?;
-        let (_, bucket) = recorded_by_name(recorded, name)?;
-        arn.filter(|arn| bucket.keys_used.contains(*arn))
+        let known = recorded_by_name(recorded, name).map(|(_, bucket)| &bucket.keys_used);
+        let intended =
+            recorded.intents.iter().filter(|i| i.name.as_ref() == Some(name)).map(|i| &i.keys_used);
+        known.into_iter().chain(intended).find_map(|keys| arn.filter(|arn| keys.contains(*arn)))
     };
     let mut purposes: Vec<Purpose> = config
         .buckets

@@ -79,6 +79,7 @@ fn a_create_that_became_an_adopt_is_still_among_the_approved() {
         region: "us-east-1".into(),
         name: Some("acme-a".into()),
         at: 0,
+        keys_used: std::collections::BTreeSet::new(),
     });
     let bucket = died.world.make_bucket("acme-a", "us-east-1");
     bucket.tags.insert(BYOB_INTENT.into(), intent.to_string());

@@ -386,6 +386,7 @@ fn intent(scene: &mut Scene, address: &str, name: Option<&str>) {
         region: "us-east-1".into(),
         name: name.map(str::to_owned),
         at: 0,
+        keys_used: std::collections::BTreeSet::new(),
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use byob_apply::{Caller, Clock, Cloud, CloudError, Done, ErrorKind, Needed};
 use byob_model::call::{Call, Operation, Target};
 use byob_model::kind::KeyRef;
-use byob_model::live::{Live, Wanted};
+use byob_model::live::{Live, LiveBucket, Wanted};
 use uuid::Uuid;
 
 use super::ACCOUNT;
@@ -151,6 +151,7 @@ impl World {
 
     /// Changes something by hand; reads see it as late as any other write.
     pub fn behind_its_back(&self, change: impl FnOnce(&mut Account)) {
+        self.arrive_late();
         let (watch, before, after) = {
             let mut inner = self.inner.borrow_mut();
             let before = inner.account.clone();
@@ -452,6 +453,12 @@ impl Cloud for World {
             inner.injected.count("a stale read");
         }
         let mut live = truth.read(wanted);
+        // What a bucket holds is never stale: S3's listings are strongly consistent, its buckets' settings are not.
+        for (name, bucket) in &mut live.buckets {
+            if let (LiveBucket::Exists(facts), Some(now)) = (bucket, inner.account.buckets.get(name)) {
+                facts.holds_data = facts.holds_data.map(|_| now.objects > 0);
+            }
+        }
         let found = live.key_intents.len();
         live.key_intents.retain(|_, arn| inner.born.get(arn).is_none_or(|born| now >= *born + late));
         if live.key_intents.len() < found {
