@@ -71,6 +71,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.judge(&cases);
     planner.cases = cases;
     planner.tombstones();
+    planner.unseen_keys();
     planner.finish()
 }
 
@@ -414,6 +415,14 @@ impl<'a> Planner<'a> {
                 self.record.push(RecordChange::TombstoneGone(tombstone.identity.clone()));
             }
         }
+    }
+
+    /// A key that an interrupted run may have made, and that is not seen: it was waited for, and one look too old would have
+    /// it made a second time.
+    fn unseen_keys(&mut self) {
+        let of_keys = self.recorded.intents.iter().filter(|intent| intent.address.kind == RootKind::Key);
+        let unseen = of_keys.filter(|intent| !self.live.key_intents.contains_key(&intent.id));
+        self.unsettled.extend(unseen.map(|intent| intent.address.address()));
     }
 
     fn finish(mut self) -> Plan {

@@ -1,5 +1,7 @@
 //! What an approved digest means later: the same plan, a plan that goes on, one that is done, or something else.
 
+use std::collections::BTreeSet;
+
 use byob_model::kind::BYOB_INTENT;
 use byob_model::recorded::Intent;
 use byob_plan::Action;
@@ -79,7 +81,7 @@ fn a_create_that_became_an_adopt_is_still_among_the_approved() {
         region: "us-east-1".into(),
         name: Some("acme-a".into()),
         at: 0,
-        keys_used: std::collections::BTreeSet::new(),
+        keys_used: BTreeSet::new(),
     });
     let bucket = died.world.make_bucket("acme-a", "us-east-1");
     bucket.tags.insert(BYOB_INTENT.into(), intent.to_string());
@@ -88,6 +90,27 @@ fn a_create_that_became_an_adopt_is_still_among_the_approved() {
     died.apply();
     died.recorded.intents.clear();
     died.assert_settled();
+}
+
+/// Found by the simulation (seed 6242): a key that had been found once was not seen by the look after, and made a second
+/// time.
+#[test]
+fn a_key_that_an_interrupted_run_may_have_made_is_read_again_until_it_is_seen() {
+    let tables = "[key.k]\nalias = \"k\"\n";
+    let mut died = Scene::new(tables);
+    died.recorded.lineage = Some(crate::scene::LINEAGE);
+    died.recorded.intents.push(Intent {
+        id: Uuid::from_u128(9),
+        address: "key.k".parse().unwrap(),
+        account_id: ACCOUNT.into(),
+        region: "us-east-1".into(),
+        name: None,
+        at: 0,
+        keys_used: BTreeSet::new(),
+    });
+    let plan = died.plan();
+    assert_eq!(step(&plan, "key.k").action, Action::Create);
+    assert_eq!(plan.unsettled.iter().map(ToString::to_string).collect::<Vec<_>>(), ["key.k"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use byob_model::kind::{
 use byob_model::recorded::Intent;
 use byob_plan::{Action, Rule};
 use byob_policy::{Document, Effect};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::scene::{LINEAGE, OTHER_LINEAGE, Scene, assert_refused, drifted, impossible, steps};
@@ -386,7 +387,7 @@ fn intent(scene: &mut Scene, address: &str, name: Option<&str>) {
         region: "us-east-1".into(),
         name: name.map(str::to_owned),
         at: 0,
-        keys_used: std::collections::BTreeSet::new(),
+        keys_used: BTreeSet::new(),
     });
 }
 
