@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::address::{Address, Kind, RootAddress};
+use crate::address::{Address, Kind, RootAddress, RootKind};
 use crate::kind::Attributes;
 
 /// The record's meaning.
@@ -161,6 +161,26 @@ impl Recorded {
             .iter()
             .filter(|(address, _)| address.kind.is_root())
             .map(|(address, r)| (address.root(), r))
+    }
+
+    /// The keys that a bucket of this name ever used: what its record says, and the intent of a run that did not end.
+    pub fn keys_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
+        let recorded = self.buckets().filter(move |(_, r)| r.identity == name).map(|(_, r)| &r.keys_used);
+        let made = self.intents.iter().filter(move |i| i.name.as_deref() == Some(name)).map(|i| &i.keys_used);
+        recorded.chain(made).flatten()
+    }
+
+    /// The buckets that ever used a key, with their names: the recorded ones, and those that a run made that did not end.
+    #[must_use]
+    pub fn users_of(&self, arn: &str) -> BTreeMap<String, RootAddress> {
+        let made = self.intents.iter().filter(|intent| intent.keys_used.contains(arn));
+        let made = made.filter_map(|intent| Some((intent.name.clone()?, intent.address.clone())));
+        let recorded = self.buckets().filter(|(_, r)| r.keys_used.contains(arn));
+        made.chain(recorded.map(|(address, r)| (r.identity.clone(), address))).collect()
+    }
+
+    fn buckets(&self) -> impl Iterator<Item = (RootAddress, &RecordedResource)> {
+        self.roots().filter(|(address, _)| address.kind == RootKind::Bucket)
     }
 
     /// The recorded aspects of a root.

@@ -392,9 +392,7 @@ impl Planner<'_> {
         let known = case.recorded;
         resource.created = known.map_or(desired.created, |r| r.created);
         resource.name_prefix.clone_from(&desired.name_prefix);
-        resource.keys_used = known.map(|r| r.keys_used.clone()).unwrap_or_default();
-        let made = self.recorded.intents.iter().filter(|i| i.name.as_ref() == Some(&desired.name));
-        resource.keys_used.extend(made.flat_map(|intent| intent.keys_used.iter().cloned()));
+        resource.keys_used = self.recorded.keys_of(&desired.name).cloned().collect();
         if let Some(LiveAspect::Present(Attributes::Encryption(encryption))) =
             facts.and_then(|f| f.aspects.get(&Kind::Encryption))
             && let Some(KeyRef::Arn(arn)) = &encryption.kms_key

@@ -426,11 +426,10 @@ impl Planner<'_> {
         let mut blocking: Vec<String> =
             self.encrypted_by(arn).iter().map(|name| format!("`{name}`")).collect();
         let mut after = Vec::new();
-        let recorded =
-            self.recorded.roots().filter(|(a, r)| a.kind == RootKind::Bucket && r.keys_used.contains(arn));
+        let known = self.recorded.users_of(arn).into_iter();
         let forgotten = self.recorded.tombstones.iter().filter(|t| t.keys_used.contains(arn));
-        let users = recorded
-            .map(|(address, r)| (Some(address), r.identity.clone()))
+        let users = known
+            .map(|(name, address)| (Some(address), name))
             .chain(forgotten.map(|t| (None, t.identity.clone())));
         for (address, name) in users {
             if let Some(address) = &address {

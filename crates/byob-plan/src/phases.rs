@@ -201,14 +201,15 @@ impl Planner<'_> {
             Some(Attributes::Encryption(encryption)) => encryption.kms_key.as_ref(),
             _ => None,
         });
-        let used = self.recorded.root(bucket).map(|r| r.keys_used.clone()).unwrap_or_default();
+        let name = self.live_name(bucket);
+        let used = name.into_iter().flat_map(|name| self.recorded.keys_of(name));
         let by_arn =
             |arn: &str| self.arns.iter().find(|(_, known)| *known == arn).map(|(key, _)| key.clone());
         let named = wanted.into_iter().chain(before).filter_map(|key| match key {
             KeyRef::Managed { arn_of } => Some(arn_of.clone()),
             KeyRef::Arn(arn) => by_arn(arn),
         });
-        named.chain(used.iter().filter_map(|arn| by_arn(arn))).collect()
+        named.chain(used.filter_map(|arn| by_arn(arn))).collect()
     }
 
     fn turn(&self, step: &Step, index: &Index) -> Turn {

@@ -24,15 +24,14 @@ impl Planner<'_> {
     /// what is under the key for as long as they stand.
     pub(crate) fn open_keys_after_deletions(&mut self) {
         let dies = |step: &&Step| step.kind == Kind::Bucket && step.action == Action::Delete;
-        let dying: Vec<(String, Option<&BTreeSet<String>>)> = self
+        let dying: Vec<(String, BTreeSet<&String>)> = self
             .steps
             .iter()
             .filter(dies)
             .map(|step| {
-                let root = step.address.root();
-                // Of one that an interrupted run made it is not recorded which key it was put on.
-                let made = self.recorded.intents.iter().any(|intent| intent.address == root);
-                (step.id.clone(), self.recorded.root(&root).filter(|_| !made).map(|bucket| &bucket.keys_used))
+                let bucket = self.recorded.root(&step.address.root());
+                let keys = bucket.into_iter().flat_map(|bucket| self.recorded.keys_of(&bucket.identity));
+                (step.id.clone(), keys.collect())
             })
             .collect();
         let account = self.desired.account_id.parse().ok();
@@ -44,7 +43,7 @@ impl Planner<'_> {
                 continue;
             };
             if compare(&old.document, &new.document, &owner) != Verdict::Within {
-                let under = dying.iter().filter(|(_, keys)| keys.is_none_or(|keys| keys.contains(arn)));
+                let under = dying.iter().filter(|(_, keys)| keys.contains(arn));
                 step.depends_on.extend(under.map(|(id, _)| id.clone()));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use byob_policy::{Document, Partition};
 
-use super::{DesiredAspect, DesiredRoot, bucket::tags, recorded_by_name, recorded_key, statements, waivers};
+use super::{DesiredAspect, DesiredRoot, bucket::tags, recorded_key, statements, waivers};
 use crate::address::{Kind, RootAddress};
 use crate::config::{
     BucketTable, Configuration, EncryptionField, ForeignStatements, KeyTable, RotationField,
@@ -136,10 +136,7 @@ fn wandb_use(
     };
     let used = |label: &str| {
         let name = names.get(label)?;
-        let known = recorded_by_name(recorded, name).map(|(_, bucket)| &bucket.keys_used);
-        let intended =
-            recorded.intents.iter().filter(|i| i.name.as_ref() == Some(name)).map(|i| &i.keys_used);
-        known.into_iter().chain(intended).find_map(|keys| arn.filter(|arn| keys.contains(*arn)))
+        arn.filter(|arn| recorded.keys_of(name).any(|used| used == arn))
     };
     let mut purposes: Vec<Purpose> = config
         .buckets

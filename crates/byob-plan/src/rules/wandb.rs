@@ -312,9 +312,8 @@ impl<'g> Ground<'g> {
 
     /// Keys that the bucket once used: what was written then can be read with them alone.
     fn old_keys(&mut self) {
-        let Some(recorded) = self.case.recorded else { return };
         let now = self.end.encryption().and_then(|e| e.kms_key.as_ref()).map(arn);
-        for used in &recorded.keys_used {
+        for used in self.planner.recorded.keys_of(&self.root.name) {
             if now.as_ref() == Some(used) {
                 continue;
             }
