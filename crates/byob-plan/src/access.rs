@@ -1,9 +1,10 @@
 //! Who gains and loses which access by a plan, and what could not be looked at. Made from what the planner has: live
 //! state before, and after it what the steps' own calls put. The judgement on two documents is `byob-policy`'s.
 //!
-//! Rooms: `ends` has the two ends of a root, `comparison` compares two documents, `judge` puts the answers together,
+//! Rooms: `ends` has the two ends of a root, `accepted` those of what is only accepted into the record, `comparison` compares two documents, `judge` puts the answers together,
 //! `unchecked` collects what was not looked at.
 
+mod accepted;
 mod comparison;
 mod ends;
 mod judge;
@@ -119,6 +120,9 @@ fn class<S: Serializer>(class: &ResourceClass, serializer: S) -> Result<S::Ok, S
 impl Planner<'_> {
     /// Judges the steps that the flags left.
     pub(crate) fn access(&self) -> (Vec<Access>, AccessVerdict) {
+        if self.input.mode.refresh_only {
+            return self.accepted_access();
+        }
         let mut judge = Judge::new(&self.desired.account_id);
         for case in &self.cases {
             if !self.is_selected(&case.address) {

@@ -53,7 +53,10 @@ impl Approved {
         }
         let digest = text_of("digest")?.to_owned();
         let mode = value.get("mode").cloned().ok_or(NotAPlan::Other)?;
-        let mode = serde_json::from_value(mode).map_err(|_| NotAPlan::Other)?;
+        let mode: Mode = serde_json::from_value(mode).map_err(|_| NotAPlan::Other)?;
+        if mode.refresh_only && (mode.destroy || !mode.recreate.is_empty()) {
+            return Err(NotAPlan::Other);
+        }
         if !is_digest(&digest) {
             return Err(NotAPlan::Digest);
         }

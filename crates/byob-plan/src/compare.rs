@@ -426,14 +426,18 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Plan {
-        order::untangle(&mut self.steps);
-        order::order(&mut self.steps);
-        self.check_recreate();
-        self.select_targets();
-        self.logs_lost();
-        self.split_phases();
-        self.open_keys_after_deletions();
-        self.waive();
+        if self.input.mode.refresh_only {
+            self.accept_drift();
+        } else {
+            order::untangle(&mut self.steps);
+            order::order(&mut self.steps);
+            self.check_recreate();
+            self.select_targets();
+            self.logs_lost();
+            self.split_phases();
+            self.open_keys_after_deletions();
+            self.waive();
+        }
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
         self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));

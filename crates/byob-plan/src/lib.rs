@@ -20,6 +20,7 @@ mod order;
 mod phases;
 pub mod plan;
 pub mod recovery;
+mod refresh;
 mod removal;
 pub mod rules;
 mod selecting;

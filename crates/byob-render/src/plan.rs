@@ -67,7 +67,10 @@ fn mode(page: &mut Page, plan: &Plan) {
         page.text(Paint::Red, "Destroy: everything byob has recorded is to go (--destroy).");
     }
     if plan.mode.refresh_only {
-        page.text(Paint::Bold, "Record only: nothing is written to AWS (--refresh-only).");
+        page.text(
+            Paint::Bold,
+            "Record only: what was changed outside byob is accepted; nothing is written to AWS (--refresh-only).",
+        );
     }
     if !plan.mode.target.is_empty() {
         let targets = listed(&plan.mode.target);
@@ -218,12 +221,17 @@ fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
         page.push(Line::Whole { paint: Paint::Plain, text });
         return;
     }
+    let subject = if plan.mode.target.is_empty() { "" } else { " to what --target names" };
+    if plan.mode.refresh_only && plan.drift.is_empty() {
+        let read = count(plan.attributes, "attribute");
+        page.text(Paint::Bold, format!("Nothing to accept{subject}. AWS matches the record ({read} read)."));
+        return;
+    }
     let what = match (plan.drift.is_empty(), plan.already.is_empty()) {
         (false, _) => format!("AWS differs from the record in {}", count(plan.drift.len(), "place")),
         (true, false) => "AWS matches the configuration".into(),
         (true, true) => "AWS matches the configuration and the record".into(),
     };
-    let subject = if plan.mode.target.is_empty() { "" } else { " to what --target names" };
     page.text(
         Paint::Bold,
         format!("No changes{subject}. {what} ({} read).", count(plan.attributes, "attribute")),

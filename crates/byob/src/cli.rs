@@ -89,6 +89,9 @@ pub(crate) struct Select {
     /// Make this bucket or key again, although it was deleted outside byob
     #[arg(long, value_name = "ADDRESS")]
     pub recreate: Vec<RootAddress>,
+    /// Accept what somebody changed outside byob into the record; nothing is written to AWS
+    #[arg(long, conflicts_with = "recreate")]
+    pub refresh_only: bool,
 }
 
 #[derive(Debug, Args)]
@@ -103,7 +106,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Plan for an empty configuration
-    #[arg(long)]
+    #[arg(long, conflicts_with = "refresh_only")]
     pub destroy: bool,
     /// Show every note in full, not all in one line
     #[arg(long)]

@@ -77,7 +77,27 @@ impl Planner<'_> {
             (Some(desired), _) => &desired.name,
             (None, recorded) => &recorded?.identity,
         };
-        let before = match self.live.buckets.get(name) {
+        let before = self.live_bucket_end(name);
+        let mut ends = BucketEnds {
+            address: &case.address,
+            name,
+            after: before.clone(),
+            before,
+            desired: case.desired.is_some(),
+            writes_policy: false,
+            writes_block: false,
+            writes_ownership: false,
+            leaves_key: self.leaves_key(&case.address),
+        };
+        for call in self.calls(&case.address) {
+            self.put_on_bucket(&mut ends, call);
+        }
+        (ends.before.is_some() || ends.after.is_some()).then_some(ends)
+    }
+
+    /// A bucket as it is; `None` where there is none.
+    pub(super) fn live_bucket_end(&self, name: &str) -> Option<BucketEnd> {
+        match self.live.buckets.get(name) {
             None | Some(LiveBucket::Absent) => None,
             Some(LiveBucket::Forbidden { .. }) => Some(BucketEnd::default()),
             Some(LiveBucket::Exists(facts)) => Some(BucketEnd {
@@ -99,22 +119,7 @@ impl Planner<'_> {
                     _ => None,
                 },
             }),
-        };
-        let mut ends = BucketEnds {
-            address: &case.address,
-            name,
-            after: before.clone(),
-            before,
-            desired: case.desired.is_some(),
-            writes_policy: false,
-            writes_block: false,
-            writes_ownership: false,
-            leaves_key: self.leaves_key(&case.address),
-        };
-        for call in self.calls(&case.address) {
-            self.put_on_bucket(&mut ends, call);
         }
-        (ends.before.is_some() || ends.after.is_some()).then_some(ends)
     }
 
     fn leaves_key(&self, bucket: &RootAddress) -> bool {
@@ -169,17 +174,22 @@ impl Planner<'_> {
         }
     }
 
-    /// `None` where there is nothing at either end, or where nothing is known of a key that stays as it is.
-    pub(super) fn key_ends<'a>(&self, case: &'a Case<'_>) -> Option<KeyEnds<'a>> {
-        let arn = self.arns.get(&case.address).or(case.recorded.map(|recorded| &recorded.identity));
-        let before = match arn.and_then(|arn| self.live.keys.get(arn)) {
-            None | Some(LiveKey::Absent) => None,
-            Some(LiveKey::Forbidden) => Some(KeyEnd::default()),
-            Some(LiveKey::Exists(facts)) => Some(KeyEnd {
+    /// A key as it is; `None` where there is none.
+    pub(super) fn live_key_end(&self, arn: &str) -> Option<KeyEnd> {
+        match self.live.keys.get(arn)? {
+            LiveKey::Absent => None,
+            LiveKey::Forbidden => Some(KeyEnd::default()),
+            LiveKey::Exists(facts) => Some(KeyEnd {
                 policy: policy(&facts.aspects, Kind::KeyPolicy),
                 enabled: facts.state == KeyState::Enabled,
             }),
-        };
+        }
+    }
+
+    /// `None` where there is nothing at either end, or where nothing is known of a key that stays as it is.
+    pub(super) fn key_ends<'a>(&self, case: &'a Case<'_>) -> Option<KeyEnds<'a>> {
+        let arn = self.arns.get(&case.address).or(case.recorded.map(|recorded| &recorded.identity));
+        let before = arn.and_then(|arn| self.live_key_end(arn));
         let mut after = before.clone();
         for call in self.calls(&case.address) {
             match (call.operation, &call.payload, &mut after) {
@@ -232,7 +242,7 @@ fn foreign_version(recorded: &Policy, live: &Policy) -> Document {
 }
 
 /// No public access block.
-const NO_BLOCK: PublicAccessBlock = PublicAccessBlock {
+pub(super) const NO_BLOCK: PublicAccessBlock = PublicAccessBlock {
     block_public_acls: false,
     ignore_public_acls: false,
     block_public_policy: false,

@@ -513,6 +513,15 @@ proptest! {
                 prop_assert_eq!(scene.drift(), only.clone(), "{}", scene.tables);
                 let stepped: Vec<String> = plan.steps.iter().map(|s| s.address.to_string()).collect();
                 prop_assert_eq!(stepped, only, "{}", scene.tables);
+                let mut accepted = scene.clone();
+                prop_assert_eq!(drifted(&accepted.accept()), vec![address.to_string()], "{}", scene.tables);
+                prop_assert_eq!(accepted.drift(), Vec::<String>::new(), "{}", scene.tables);
+                let back = accepted.plan();
+                prop_assert_eq!(drifted(&back), Vec::<String>::new(), "{}", scene.tables);
+                let stepped: Vec<String> = back.steps.iter().map(|s| s.address.to_string()).collect();
+                prop_assert_eq!(stepped, [address.to_string()], "{}", scene.tables);
+                accepted.apply();
+                accepted.assert_settled();
                 scene.apply();
                 scene.assert_settled();
             }

@@ -15,6 +15,7 @@ mod order;
 mod phases;
 mod policy_file;
 mod reach;
+mod refresh;
 mod refusals;
 mod renames;
 mod rules;
