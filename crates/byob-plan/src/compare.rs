@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want};
 use crate::canonical::digest;
-use crate::drift::judged;
 use crate::finding::{Finding, Rule};
 use crate::order;
 use crate::plan::{
@@ -225,14 +224,9 @@ impl<'a> Planner<'a> {
         if let Some(difference) = outcome.drift
             && !self.put_by_open_approval(&address, live)
         {
-            let (before, after) = (difference.before.as_ref(), difference.after.as_ref());
-            self.drift.push(Drift {
-                severity: judged(kind, &self.desired.account_id, before, after),
-                address: address.clone(),
-                changes: difference.changes,
-                before: difference.before,
-                after: difference.after,
-            });
+            let sides = (difference.before, difference.after);
+            let account = &self.desired.account_id;
+            self.drift.push(Drift::judged(address.clone(), account, difference.changes, sides));
         }
         // What is refused has no step.
         if self.findings.iter().any(|f| f.address == address && f.blocks()) {

@@ -16,6 +16,7 @@ pub mod import;
 mod key;
 pub mod lockout;
 mod matching;
+mod meaning;
 mod order;
 mod phases;
 pub mod plan;
@@ -24,6 +25,7 @@ mod refresh;
 mod removal;
 pub mod rules;
 mod selecting;
+pub mod trail;
 mod waive;
 pub mod wanted;
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::access::{Access, AccessVerdict};
 use crate::finding::Finding;
+use crate::trail::Traced;
 
 /// Version of the JSON form; a format change is a version change.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -248,6 +249,12 @@ pub struct Drift {
     pub severity: DriftSeverity,
     /// Leaf by leaf: recorded → live.
     pub changes: Vec<Change>,
+    /// What it means, in one sentence. Wording, so no plan's digest knows it.
+    #[serde(skip)]
+    pub meaning: String,
+    /// Who did it, as far as `byob drift --who` found out.
+    #[serde(skip)]
+    pub traced: Traced,
     /// The recorded attributes, typed.
     #[serde(skip)]
     pub before: Option<Attributes>,
@@ -269,12 +276,25 @@ pub enum DriftSeverity {
 }
 
 impl DriftSeverity {
+    /// All there are, the worst first.
+    pub const ALL: [Self; 3] = [Self::Exposure, Self::Breakage, Self::Other];
+
+    /// As the JSON spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exposure => "exposure",
+            Self::Breakage => "breakage",
+            Self::Other => "other",
+        }
+    }
+
     /// One sentence that says what it means.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Exposure => "access or protection may be weaker than recorded",
-            Self::Breakage => "W&B may stop working",
+            Self::Exposure => "access or protection is weaker than recorded, or it cannot be told",
+            Self::Breakage => "W&B stops working, or may",
             Self::Other => "neither access nor W&B's work depends on it",
         }
     }
