@@ -22,7 +22,7 @@ mod summary;
 mod tests;
 mod value;
 
-pub use drift::drift_text;
+pub use drift::{drift_text, not_counted};
 pub use header::Header;
 pub use layout::Style;
 pub use plan::{counts, plan_details, plan_text};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cloudtrail::Trail;
 use crate::error::SandboxError;
 use crate::faults::{Counters, Faults, Stale};
 use crate::iam::Iam;
@@ -37,6 +38,7 @@ pub(crate) struct World {
     /// By region and name: `eu-west-1/alias/wandb`.
     pub(crate) aliases: Shelf<Alias>,
     pub(crate) iam: Iam,
+    pub(crate) trail: Trail,
     pub(crate) stale_buckets: Stale<String, Option<Arc<Bucket>>>,
     pub(crate) stale_documents: Stale<(String, Sub), Option<Document>>,
     pub(crate) stale_keys: Stale<(String, Facet), Option<Arc<Key>>>,
@@ -82,6 +84,7 @@ impl World {
             keys: Shelf::new(shelf("keys")),
             aliases: Shelf::new(shelf("aliases")),
             iam: Iam::new(shelf("iam.json")),
+            trail: Trail::new(dir.as_ref()),
             stale_buckets: Stale::new(reads),
             stale_documents: Stale::new(reads),
             stale_keys: Stale::new(reads),

@@ -11,6 +11,7 @@ mod progress;
 mod session;
 mod stop;
 mod terminal;
+mod trail;
 
 use std::process::ExitCode;
 

@@ -53,7 +53,7 @@ fn document(side: Option<&Attributes>) -> Document {
 fn gained(witness: &Witness, owner: &Owner) -> String {
     let request = &witness.request;
     let who = principal_in_words(&request.principal().to_string(), owner.account.as_ref());
-    format!("{who} may now do {} on {}", request.action(), request.resource())
+    format!("{who} may do more than recorded, e.g. {} on {}", request.action(), request.resource())
 }
 
 /// Whether something that byob's statement for W&B gave, under the Denies that stood beside it, is not given any more.

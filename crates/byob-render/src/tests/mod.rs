@@ -5,6 +5,7 @@ mod drift;
 mod plan;
 mod policy;
 mod progress;
+mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 
