@@ -296,7 +296,7 @@ fn their_policy() -> Policy {
 }
 
 /// Changes one aspect behind byob's back in a way that is byob's business; false where there is none.
-fn tamper(
+pub(crate) fn tamper(
     world: &mut World,
     address: &Address,
     root: &DesiredRoot,

@@ -9,6 +9,7 @@
 mod access;
 mod approvals;
 mod converge;
+mod digest_fields;
 mod digests;
 mod drift;
 mod order;

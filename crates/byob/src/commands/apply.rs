@@ -371,18 +371,27 @@ fn cloud_help(error: &CloudError) -> Vec<String> {
     right.into_iter().chain(block).collect()
 }
 
+/// What differs from what was approved, as far as it is known: of a digest alone nothing is, unless the record has it.
 fn stale(digest: &str, plan: &Plan, steps: &[String], file: Option<&Path>) -> Failure {
     let approved =
         file.and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| Approved::read(&text).ok());
     let details = match approved {
         Some(approved) => approved.differences(plan),
-        None if steps.is_empty() => {
-            vec!["the steps are the same; drift, findings, configuration or flags differ".to_owned()]
+        None => {
+            let mut details: Vec<String> = match steps.len() {
+                0 => vec!["the steps are the same; drift, findings, configuration or flags differ".to_owned()],
+                all if all == plan.steps.len() => vec![
+                    "nothing of what is printed above is known to have been approved (--plan FILE would say more)"
+                        .to_owned(),
+                ],
+                _ => steps.iter().map(|id| format!("not approved: {id}")).collect(),
+            };
+            let drifted = |drift: &byob_plan::Drift| {
+                format!("changed outside byob, maybe since: {} ({})", drift.address, drift.severity.as_str())
+            };
+            details.extend(plan.drift.iter().map(drifted));
+            details
         }
-        None if steps.len() == plan.steps.len() => {
-            vec!["nothing of what is printed above is known to have been approved".to_owned()]
-        }
-        None => steps.iter().map(|id| format!("not approved: {id}")).collect(),
     };
     Failure::Said {
         message: format!("the plan is not the one that was approved ({digest}); nothing was written"),
