@@ -7,7 +7,8 @@ use byob_plan::trail::{OUR_AGENT, newest};
 
 use crate::fake::{Answer, Fake};
 
-const RECORD: &str = r#"{\"userIdentity\":{\"arn\":\"arn:aws:iam::123456789012:user/eve\"},\"readOnly\":false}"#;
+const RECORD: &str =
+    r#"{\"userIdentity\":{\"arn\":\"arn:aws:iam::123456789012:user/eve\"},\"readOnly\":false}"#;
 
 fn page(name: &str, record: &str, next: Option<&str>) -> Answer {
     let next = next.map(|next| format!(r#","NextToken":"{next}""#)).unwrap_or_default();
@@ -41,7 +42,8 @@ async fn pages_are_followed_until_it_is_enough() {
     assert_eq!(who.unwrap().identity, "arn:aws:iam::123456789012:user/eve");
 
     let fake = Fake::new().each("LookupEvents", "", pages());
-    let history = fake.cloud().await.history("eu-west-1", &names(), &|_, seen| seen.len() == 2).await.unwrap();
+    let history =
+        fake.cloud().await.history("eu-west-1", &names(), &|_, seen| seen.len() == 2).await.unwrap();
     assert_eq!((history.events.len(), fake.asked("LookupEvents").len()), (2, 2));
 }
 
@@ -62,7 +64,10 @@ async fn there_is_an_end_to_the_pages() {
 async fn what_is_refused_says_which_right_it_takes_and_what_is_throttled_is_asked_again() {
     let fake = Fake::new().on("LookupEvents", Answer::json_error("AccessDeniedException"));
     let error = fake.cloud().await.history("eu-west-1", &names(), &|_, _| false).await.unwrap_err();
-    assert_eq!((error.kind, error.iam_action.as_deref()), (ErrorKind::AccessDenied, Some("cloudtrail:LookupEvents")));
+    assert_eq!(
+        (error.kind, error.iam_action.as_deref()),
+        (ErrorKind::AccessDenied, Some("cloudtrail:LookupEvents"))
+    );
     let answers = vec![Answer::json_error("ThrottlingException"), page("PutBucketCors", RECORD, None)];
     let fake = Fake::new().each("LookupEvents", "", answers);
     let history = fake.cloud().await.history("eu-west-1", &names(), &|_, _| false).await.unwrap();

@@ -23,7 +23,7 @@ const TABLES: &str = r##"#top
 region = "us-east-1"
 #aws
 [wandb]
-deployment = "dedicated-cloud"
+deployment = "multi-tenant-cloud"
 #wandb
 #state
 [tags]
@@ -58,7 +58,7 @@ alias = "k"
 const MATTERS: &[(&str, &str, &str, &str)] = &[
     ("the file", "stack", "#top", "stack = \"other\""),
     ("the file", "aws", "us-east-1", "us-west-2"),
-    ("the file", "wandb", "\"dedicated-cloud\"", "\"multi-tenant-cloud\""),
+    ("the file", "wandb", "\"multi-tenant-cloud\"", "\"dedicated-cloud\""),
     ("the file", "tags", "#tags", "More = \"x\""),
     ("the file", "forget", "#top", "forget = [\"bucket.old\"]"),
     (
@@ -70,8 +70,8 @@ const MATTERS: &[(&str, &str, &str, &str)] = &[
     ("the file", "bucket", "#k", "[bucket.more]\nname = \"acme-more\""),
     ("the file", "key", "#k", "[key.more]\nalias = \"more\""),
     ("`[aws]`", "region", "us-east-1", "us-west-2"),
-    ("`[wandb]`", "deployment", "\"dedicated-cloud\"", "\"multi-tenant-cloud\""),
-    ("`[wandb]`", "principals", "#wandb", "principals = [\"arn:aws:iam::830241207209:role/node\"]"),
+    ("`[wandb]`", "deployment", "\"multi-tenant-cloud\"", "\"dedicated-cloud\""),
+    ("`[wandb]`", "principals", "#wandb", "principals = [\"arn:aws:iam::725579432336:role/Other\"]"),
     ("`[wandb]`", "egress", "#wandb", "egress = [\"198.51.100.0/24\"]"),
     ("`[bucket.*]`", "name", "name = \"acme-a\"", "name = \"acme-b\""),
     ("`[bucket.*]`", "name_prefix", "name_prefix = \"acme\"", "name_prefix = \"acmf\""),
@@ -349,7 +349,12 @@ fn the_day_counts_with_a_waiver_that_ends_and_not_without() {
         planned(text, &Scene { today: day.parse().unwrap(), ..Scene::new("") }).digest
     };
     assert_eq!(on(TABLES, "2026-11-20"), on(TABLES, "2027-06-01"));
-    let waived = edited("#k", WAIVER);
+    let findings = planned(TABLES, &Scene::new("")).findings;
+    let covered = findings.iter().find(|finding| finding.rule.waivable()).unwrap();
+    let waiver = WAIVER
+        .replace("BYOB029", covered.rule.id())
+        .replace("address = \"bucket.a\"", &format!("address = \"{}\"", covered.address));
+    let waived = edited("#k", &waiver);
     assert_eq!(on(&waived, "2026-11-20"), on(&waived, "2026-12-31"));
     assert_ne!(on(&waived, "2026-12-31"), on(&waived, "2027-01-01"));
 }
