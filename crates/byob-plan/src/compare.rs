@@ -56,9 +56,14 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Plan {
     let empty = input.desired.empty();
     let desired = if input.mode.destroy { &empty } else { input.desired };
+    let gone = recovery::left_behind(desired, input.recorded, input.live);
+    let gone = input.recorded.resources.keys().filter(|address| gone.contains(&address.root()));
+    let gone: Vec<Address> = gone.cloned().collect();
     let completed = recovery::completed(desired, input.recorded, input.live);
     let input = &Input { recorded: &completed, ..*input };
     let mut planner = Planner::new(input, desired);
+    planner.unsettled.extend(gone.iter().filter(|address| address.kind.is_root()).cloned());
+    planner.record.extend(gone.into_iter().map(RecordChange::Remove));
     planner.match_roots();
     planner.resolve_keys();
     let cases = std::mem::take(&mut planner.cases);
@@ -393,6 +398,13 @@ impl<'a> Planner<'a> {
             name_prefix: None,
             keys_used: BTreeSet::new(),
             versioning_seen: false,
+        }
+    }
+
+    /// A root that an open approval was to delete, and that is still seen, may be gone: it is looked at again.
+    pub(crate) fn may_be_gone(&mut self, case: &Case<'_>) {
+        if recovery::dying(self.recorded).contains(case.recorded_at()) {
+            self.unsettled.insert(case.address.address());
         }
     }
 

@@ -1,16 +1,23 @@
 //! What a crashed run left behind. A creation whose table is still there is adopted (by `bucket` and `key`); one that no
 //! table describes any more is completed in memory, as if it had been recorded, so that it is deleted and not orphaned.
 
-use byob_model::address::{Kind, RootKind};
+use std::collections::BTreeSet;
+
+use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Encryption, Key, KeyRef, Purpose, Waivers};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
 
 use byob_model::desired::Desired;
 
-/// The record, with what open intents made and no desired root claims.
+use crate::plan::Action;
+
+/// The record, with what open intents made and no desired root claims, and without what an open approval deleted and a
+/// table wants again.
 pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> Recorded {
     let mut completed = recorded.clone();
+    let gone = left_behind(desired, recorded, live);
+    completed.resources.retain(|address, _| !gone.contains(&address.root()));
     for intent in &recorded.intents {
         let Some((identity, attributes)) = made(intent, live) else { continue };
         let address = intent.address.address();
@@ -52,6 +59,31 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
         );
     }
     completed
+}
+
+/// The roots that an unfinished approval was to delete: what a look too old still shows of them may be gone.
+pub(crate) fn dying(recorded: &Recorded) -> BTreeSet<RootAddress> {
+    let open = recorded.approval.iter().filter(|approval| !approval.finished);
+    let steps = open.flat_map(|approval| &approval.steps);
+    steps
+        .filter(|step| step.address.kind.is_root() && step.action == Action::Delete.as_str())
+        .map(|step| step.address.root())
+        .collect()
+}
+
+/// Recorded buckets that an unfinished approval deleted, the run being killed before it could say so, and that a table
+/// wants again, or wants another one in the place of: nobody deleted them outside byob.
+pub(crate) fn left_behind(desired: &Desired, recorded: &Recorded, live: &Live) -> BTreeSet<RootAddress> {
+    let buckets = dying(recorded).into_iter().filter(|root| root.kind == RootKind::Bucket);
+    buckets
+        .filter(|root| {
+            let Some(bucket) = recorded.root(root) else { return false };
+            let gone = matches!(live.buckets.get(&bucket.identity), Some(LiveBucket::Absent));
+            let wanted = desired.roots.contains_key(root)
+                || desired.roots.values().any(|wanted| wanted.name == bucket.identity);
+            gone && wanted
+        })
+        .collect()
 }
 
 /// The record, with the key that each bucket of it (or of an open intent) uses by now among those it ever used: a run that

@@ -152,3 +152,40 @@ fn a_blocked_plan_is_neither_resumed_nor_already_applied() {
     scene.world.buckets.clear();
     assert!(matches!(stands(&scene, &digest), Standing::Stale(_)));
 }
+
+#[test]
+fn a_bucket_that_a_killed_run_deleted_is_made_again_and_was_not_deleted_outside_byob() {
+    let tables = "[bucket.a]\nname = \"acme-a\"\nprotect = false\n";
+    let mut scene = Scene::applied(tables);
+    scene.tables = "[bucket.b]\nname = \"acme-b\"\n".into();
+    let plan = scene.plan();
+    let mut died = scene.clone();
+    // AWS has done all of it, and the record heard of none.
+    died.perform(&plan, plan.steps.len());
+    let (record, approval) = (scene.recorded.clone(), died.recorded.approval.clone());
+    died.recorded = record;
+    died.recorded.approval = approval;
+    died.tables = tables.into();
+    let again = died.plan();
+    assert!(!again.blocked(), "{:#?}", again.findings);
+    assert_eq!(step(&again, "bucket.a").action, Action::Create);
+    assert!(again.unsettled.contains(&"bucket.a".parse().unwrap()));
+    // The record loses the old one before anything is written, in whatever way the run ends.
+    let removed =
+        |address: &str| again.record.contains(&byob_plan::RecordChange::Remove(address.parse().unwrap()));
+    assert!(removed("bucket.a") && removed("bucket.a.policy"));
+    // Another bucket in its place, at the same label, is no change of name.
+    died.tables = tables.replace("acme-a", "acme-c");
+    assert_eq!(step(&died.plan(), "bucket.a").action, Action::Create);
+    // A look too old still sees it: it is looked at again, and nothing is said of it that an approval would cover.
+    died.tables = tables.into();
+    let mut seen = died.clone();
+    seen.world = scene.world.clone();
+    assert!(seen.plan().unsettled.contains(&"bucket.a".parse().unwrap()));
+    // Once the approval is closed it was deleted outside byob.
+    died.recorded.approval.as_mut().unwrap().finished = true;
+    assert!(died.plan().blocked());
+    died.recorded.approval.as_mut().unwrap().finished = false;
+    died.apply();
+    died.assert_settled();
+}
