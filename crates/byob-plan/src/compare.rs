@@ -56,14 +56,24 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Plan {
     let empty = input.desired.empty();
     let desired = if input.mode.destroy { &empty } else { input.desired };
-    let gone = recovery::left_behind(desired, input.recorded, input.live);
-    let gone = input.recorded.resources.keys().filter(|address| gone.contains(&address.root()));
+    let left = recovery::left_behind(desired, input.recorded, input.live);
+    let gone = input.recorded.resources.keys().filter(|address| left.contains(&address.root()));
     let gone: Vec<Address> = gone.cloned().collect();
     let completed = recovery::completed(desired, input.recorded, input.live);
     let input = &Input { recorded: &completed, ..*input };
     let mut planner = Planner::new(input, desired);
     planner.unsettled.extend(gone.iter().filter(|address| address.kind.is_root()).cloned());
     planner.record.extend(gone.into_iter().map(RecordChange::Remove));
+    for root in left {
+        planner.finding(
+            Rule::MadeAgain,
+            root.address(),
+            "it is gone: a run that did not end was to delete it, as was approved; its table wants a bucket here again, which \
+             is made empty",
+            "where that run did not get as far, somebody else deleted it, and what it held is lost: CloudTrail knows \
+             (DeleteBucket)",
+        );
+    }
     planner.match_roots();
     planner.resolve_keys();
     let cases = std::mem::take(&mut planner.cases);
@@ -491,6 +501,7 @@ impl<'a> Planner<'a> {
             record: self.record,
             attributes: self.live.attributes,
             unsettled: self.unsettled,
+            made: recovery::seen(self.recorded, self.live),
             names: self.input.desired.roots.iter().map(|(a, root)| (a.clone(), root.name.clone())).collect(),
         };
         plan.digest = plan_digest(&plan);

@@ -386,3 +386,28 @@ fn a_key_lets_more_in_only_when_the_bucket_that_goes_is_gone() {
     assert_eq!(steps(&plan), ["delete bucket.a", "update key.k.policy"]);
     assert_eq!(step(&plan, "key.k.policy").depends_on, ["bucket.a#1"]);
 }
+
+#[test]
+fn a_bucket_that_is_forgotten_again_has_still_used_its_first_key() {
+    let table = |key: &str| {
+        format!(
+            "[bucket.a]\nname = \"acme-a\"\nencryption = {{ type = \"sse-kms\", key = \"key.{key}\" }}\n\
+             [key.one]\nalias = \"one\"\nprotect = false\n[key.two]\nalias = \"two\"\nprotect = false\n"
+        )
+    };
+    let keys = "forget = [\"bucket.a\"]\n[key.one]\nalias = \"one\"\nprotect = false\n[key.two]\nalias = \"two\"\nprotect = false\n";
+    let mut scene = Scene::applied(&table("one"));
+    scene.world.bucket("acme-a").holds_data = true;
+    scene.tables = keys.into();
+    scene.apply();
+    // While nobody managed it somebody moved it to the other key; then it is taken back, and left again.
+    scene.tables = table("two");
+    scene.import("bucket.a");
+    scene.apply();
+    let one = scene.recorded.root(&"key.one".parse().unwrap()).unwrap().identity.clone();
+    assert!(scene.recorded.root(&"bucket.a".parse().unwrap()).unwrap().keys_used.contains(&one));
+    scene.tables = keys.into();
+    scene.apply();
+    scene.tables = "[key.two]\nalias = \"two\"\nprotect = false\n".into();
+    assert_refused(&scene.plan(), Rule::KeyInUse, "key.one");
+}
