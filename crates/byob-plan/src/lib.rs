@@ -34,4 +34,5 @@ pub use aspect::is_form;
 pub use compare::{Input, plan};
 pub use finding::{Finding, Rule, Severity};
 pub use plan::{Action, Change, Drift, DriftSeverity, Mode, Plan, RecordChange, Step, Summary};
+pub use refresh::accepts_drift;
 pub use wanted::wanted;

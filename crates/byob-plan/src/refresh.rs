@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use byob_model::address::{Address, Kind};
 use byob_model::kind::Attributes;
-use byob_model::recorded::{Recorded, RecordedResource};
+use byob_model::recorded::{Approval, Recorded, RecordedResource};
 use serde_json::{Value, json};
 
 use crate::compare::Planner;
@@ -17,12 +17,21 @@ use crate::plan::{Action, Drift, RecordChange, Step};
 /// How the reason of every step that accepts begins.
 const ACCEPT: &str = "accept: ";
 
+/// Under this name an approval keeps what is accepted.
+const ACCEPTED: &str = "accepted";
+
 impl Step {
     /// Whether it takes drift into the record.
     #[must_use]
     pub fn accepts(&self) -> bool {
         self.calls.is_empty() && self.reason.starts_with(ACCEPT)
     }
+}
+
+/// Whether an approval is one to accept drift, and nothing else.
+#[must_use]
+pub fn accepts_drift(approval: &Approval) -> bool {
+    approval.steps.iter().all(|step| step.document.get(ACCEPTED).is_some())
 }
 
 impl Planner<'_> {
@@ -97,7 +106,7 @@ impl Planner<'_> {
             depends_on: Vec::new(),
             from: None,
             // Not the bare attributes: what is accepted was never put by byob, and may not pass for that later.
-            document: json!({ "accepted": live }),
+            document: json!({ ACCEPTED: live }),
             record,
             before: drift.before.clone(),
             after: drift.after.clone(),

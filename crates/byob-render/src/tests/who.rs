@@ -94,7 +94,7 @@ fn nothing_that_cloudtrail_answers_steers_the_terminal() {
         let value = byob_plan::drift::to_value(&report, "now");
         let json = byob_plan::plan::visible(&value.to_string());
         assert_harmless(&json);
-        let back: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let back: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(back["drift"][0]["who"]["identity"], hostile);
     }
 }
