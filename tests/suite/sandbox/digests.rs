@@ -26,7 +26,7 @@ fn two_clean_checkouts_have_one_digest() {
     wait(s3.delete_bucket_cors().bucket("acme-wandb-storage").send()).unwrap();
     first.edit(
         "name = \"acme-wandb-storage\"",
-        "name = \"acme-wandb-storage\"\ntls_only = true\ntags = { b = \"2\", a = \"1\", ö = \"ü\", I = \"ı\" }",
+        "name = \"acme-wandb-storage\"\ntls_only = true\ntags = { b = \"2\", a = \"1\", \"ö\" = \"ü\", I = \"ı\" }",
     );
     // Elsewhere, under other circumstances; each process has another seed for its maps.
     let others =

@@ -171,6 +171,7 @@ fn byobs_own_apply_is_no_stranger() {
     assert_eq!(entry["who"]["byob"], true);
     assert!(entry["who_note"].as_str().unwrap().contains("15 minutes"), "{entry}");
     let text = env.sandbox("drift --who").exits(2).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("byob apply by assumed-role/byob-sandbox/sandbox"), "{text}");
     env.write(".byob/sandbox/trail.jsonl", "");
     let entry = env.sandbox("drift --who --format json").exits(2).json()["drift"][0].clone();
