@@ -224,7 +224,7 @@ fn encryption(said: &mut Said, old: &Encryption, new: &Encryption) {
 fn versioning(said: &mut Said, new: VersioningStatus) {
     match new {
         VersioningStatus::Enabled => {
-            said.other("what is overwritten or deleted is kept from now on, and paid for")
+            said.other("what is overwritten or deleted is kept from now on, and paid for");
         }
         VersioningStatus::Suspended | VersioningStatus::Disabled => {
             said.exposure("what is overwritten or deleted from now on is lost");
@@ -253,7 +253,7 @@ fn object_lock(said: &mut Said, old: Option<&ObjectLock>, new: Option<&ObjectLoc
             said.exposure("new objects are locked less strictly, or for a shorter time");
         }
         (None, Some(_)) => {
-            said.breakage("new objects are locked, and uploads without a checksum are refused")
+            said.breakage("new objects are locked, and uploads without a checksum are refused");
         }
         (Some(old), Some(new)) if mode(old) == 0 && mode(new) > 0 => {
             said.breakage("new objects are locked, and uploads without a checksum are refused");
@@ -301,13 +301,13 @@ fn key(said: &mut Said, old: &Key, new: &Key) {
     match (&old.state, &new.state) {
         (old, new) if old == new => {}
         (_, KeyState::PendingDeletion) => {
-            said.breakage("nothing under this key can be read, and soon never again: cancel the deletion")
+            said.breakage("nothing under this key can be read, and soon never again: cancel the deletion");
         }
         (_, KeyState::Disabled) => {
             said.breakage("nothing under this key can be read or written until it is enabled");
         }
         (_, KeyState::Other(_)) => {
-            said.breakage("nothing under this key can be read or written in this state")
+            said.breakage("nothing under this key can be read or written in this state");
         }
         (_, KeyState::Enabled) => said.exposure("whoever its policy lets in can use the key again"),
     }
