@@ -257,7 +257,7 @@ fn a_lifecycle_rule_by_what_it_destroys() {
     let kind = Kind::Lifecycle;
     let expires = |days: u32| {
         rule(&move |r| {
-            r["expiration"] = json!({"days": days, "date": null, "expired_object_delete_marker": false})
+            r["expiration"] = json!({"days": days, "date": null, "expired_object_delete_marker": false});
         })
     };
     both(kind, &none, &expires(30), (Breakage, "run history is destroyed"), (Other, "works no more"));
@@ -270,7 +270,7 @@ fn a_lifecycle_rule_by_what_it_destroys() {
         (Breakage, "expires"),
     );
     let markers = rule(&|r| {
-        r["expiration"] = json!({"days": null, "date": null, "expired_object_delete_marker": true})
+        r["expiration"] = json!({"days": null, "date": null, "expired_object_delete_marker": true});
     });
     both(kind, &none, &markers, (Other, "no rule removes"), (Other, "works no more"));
     let old = |days: u32, kept: Value| {

@@ -71,7 +71,7 @@ fn plan(steps: Vec<Step>, drift: Vec<Drift>) -> Plan {
         record: Vec::new(),
         attributes: 812,
         unsettled: BTreeSet::new(),
-        made: std::collections::BTreeMap::new(),
+        made: BTreeMap::new(),
         names: BTreeMap::new(),
     }
 }
