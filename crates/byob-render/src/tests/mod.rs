@@ -2,6 +2,8 @@
 
 mod access;
 mod drift;
+mod hostile;
+mod markdown;
 mod plan;
 mod policy;
 mod progress;
@@ -27,6 +29,7 @@ const WIDE: Style = Style { color: false, width: 100, notes: false };
 fn header() -> Header {
     Header {
         config_file: "byob.toml".into(),
+        stack: "default".into(),
         account_id: "123456789012".into(),
         buckets: 1,
         keys: 1,
