@@ -2,11 +2,14 @@
 
 mod access;
 mod drift;
+mod github;
 mod hostile;
+mod junit;
 mod markdown;
 mod plan;
 mod policy;
 mod progress;
+mod sarif;
 
 use std::collections::{BTreeMap, BTreeSet};
 
