@@ -3,7 +3,8 @@
 //! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
 //! a whole resource, for a policy; `header`, `access`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side and
-//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply.
+//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an
+//! apply, `log` the same and everything else that happens as lines for programs.
 
 mod access;
 pub mod diagnostic;
@@ -12,6 +13,7 @@ pub mod escape;
 mod group;
 mod header;
 mod layout;
+mod log;
 mod plan;
 mod policy;
 mod progress;
@@ -25,6 +27,9 @@ mod value;
 pub use drift::drift_text;
 pub use header::Header;
 pub use layout::Style;
+pub use log::{
+    Fields, Level, call_text, log_diagnostic, log_event, log_line, log_outcome, of_answer,
+};
 pub use plan::{counts, plan_details, plan_text};
 pub use policy::{policy_checked, policy_diff};
 pub use progress::{Outcome, SettledView, error_text, event_line, outcome_text};

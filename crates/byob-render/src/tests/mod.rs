@@ -2,6 +2,7 @@
 
 mod access;
 mod drift;
+mod log;
 mod plan;
 mod policy;
 mod progress;
