@@ -27,9 +27,7 @@ mod value;
 pub use drift::drift_text;
 pub use header::Header;
 pub use layout::Style;
-pub use log::{
-    Fields, Level, call_text, log_diagnostic, log_event, log_line, log_outcome, of_answer,
-};
+pub use log::{Fields, Level, call_text, log_diagnostic, log_event, log_line, log_outcome, of_answer};
 pub use plan::{counts, plan_details, plan_text};
 pub use policy::{policy_checked, policy_diff};
 pub use progress::{Outcome, SettledView, error_text, event_line, outcome_text};

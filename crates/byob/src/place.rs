@@ -238,7 +238,7 @@ pub(crate) async fn under_lock<T>(
             outcome = &mut work => outcome,
             // The store saves nothing from here on.
             lost = keep => {
-                terminal::say(&format!("warning: {lost}"));
+                terminal::warn(&lost.to_string());
                 work.await
             }
         }

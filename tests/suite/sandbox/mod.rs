@@ -9,6 +9,7 @@ mod faults;
 mod first_contact;
 mod first_run;
 mod identity;
+mod log;
 mod phases;
 mod refusals;
 mod removal;

@@ -63,8 +63,7 @@ fn a_call_is_one_line_of_text() {
         "operation": "PutBucketPolicy", "resource": "acme\u{1b}[2J\u{202e}", "region": "eu-west-1", "attempt": 1,
         "status": 400, "code": "MalformedPolicy", "request_id": "7K2F", "elapsed_ms": 41,
     });
-    let retried =
-        json!({ "operation": "ListKeys", "region": "eu-west-1", "attempt": 2, "status": 503, "request_id": "R" });
+    let retried = json!({ "operation": "ListKeys", "region": "eu-west-1", "attempt": 2, "status": 503, "request_id": "R" });
     let silent = json!({ "operation": "HeadBucket", "resource": "acme", "attempt": 3, "elapsed_ms": 2500 });
     assert_snapshot!(
         [call("call", whole), call("call_retried", retried), call("call", silent)].join("\n"),

@@ -31,9 +31,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
     }
     match args.format {
         Format::Json => {
-            contact::lockout_notes(&session, plan)
-                .iter()
-                .for_each(|note| terminal::say(&format!("note: {note}")));
+            contact::lockout_notes(&session, plan).iter().for_each(|note| terminal::note(note));
             terminal::print(&plan.to_json());
         }
         Format::Text => {

@@ -63,8 +63,8 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
             Err(StoreError::Unusable {
                 error: AssembleError::Record(FormatError::Moved { to, .. }), ..
             }) => {
-                terminal::say(&format!(
-                    "warning: the record was moved from here to {}; if that one is still used, two would now change the \
+                terminal::warn(&format!(
+                    "the record was moved from here to {}; if that one is still used, two would now change the \
                      same buckets",
                     escape(&to)
                 ));
@@ -163,8 +163,8 @@ pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
 pub(crate) fn warn_of_no_versions(store: &RecordStore, all: &[Kept]) {
     let unversioned = all.iter().all(|kept| matches!(kept.version.as_str(), "" | "null"));
     if matches!(store, RecordStore::S3(_)) && unversioned {
-        terminal::say(
-            "warning: the bucket of the record keeps no versions, so nothing of its past is kept; byob state init \
+        terminal::warn(
+            "the bucket of the record keeps no versions, so nothing of its past is kept; byob state init \
              --complete switches versioning on",
         );
     }
