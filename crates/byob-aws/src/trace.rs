@@ -69,6 +69,7 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        Span::current().record("region", bag.load::<Region>().map(Region::as_ref));
         let now = attempt(bag);
         if now > 1 {
             let before = bag.load::<Answered>();
@@ -101,7 +102,6 @@ impl Intercept for Attempts {
     ) -> Result<(), BoxError> {
         let (span, answered) = (Span::current(), Answered::of(context.response()));
         span.record("attempt", attempt(bag));
-        span.record("region", bag.load::<Region>().map(Region::as_ref));
         span.record("status", answered.status);
         span.record("request_id", answered.request_id.as_deref());
         Ok(())

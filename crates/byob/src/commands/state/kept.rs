@@ -143,12 +143,13 @@ pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
         let lineage =
             kept.lineage.map_or_else(|| "?".repeat(8), |lineage| lineage.to_string()[..8].to_owned());
         let when = jiff::Timestamp::from_second(kept.at).map_or_else(|_| "?".to_owned(), |at| at.to_string());
-        let what = match (kept.latest, kept.readable) {
-            (true, true) => "stored now",
-            (true, false) => "stored now, no record that can be read",
-            (false, true) => "",
-            (false, false) => "no record that can be read",
+        let now = kept.latest.then(|| "stored now".to_owned());
+        let state = match (&kept.moved_to, kept.readable) {
+            (Some(to), _) => Some(format!("the record was moved to {}", escape(to))),
+            (None, true) => None,
+            (None, false) => Some("no record that can be read".to_owned()),
         };
+        let what = now.into_iter().chain(state).collect::<Vec<_>>().join(", ");
         let version =
             if kept.version.is_empty() { String::new() } else { format!("  {}", escape(&kept.version)) };
         let line = format!("{serial:>6}  {when}  lineage {lineage}…{version}  {what}");
