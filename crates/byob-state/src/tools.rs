@@ -126,7 +126,8 @@ impl Kept {
 }
 
 /// The commands that take a kept record, found by its serial, and put it in the stored one's place.
-pub(crate) fn put_back(serial: u64) -> String {
+#[must_use]
+pub fn put_back(serial: u64) -> String {
     format!("byob state pull --serial {serial} >good.json && byob state push --force good.json")
 }
 

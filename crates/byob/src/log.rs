@@ -76,13 +76,13 @@ fn is_ours(target: &str) -> bool {
 }
 
 impl Calls {
-    fn tell<S>(&self, event: &str, own: Fields, around: Option<SpanRef<'_, S>>)
+    fn tell<S>(&self, event: &str, own: Fields, around: Option<&SpanRef<'_, S>>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         // The inner ones say it more exactly.
         let mut fields = Fields::new();
-        for span in around.iter().flat_map(SpanRef::scope).collect::<Vec<_>>().into_iter().rev() {
+        for span in around.into_iter().flat_map(SpanRef::scope).collect::<Vec<_>>().into_iter().rev() {
             if let Some(said) = span.extensions().get::<Said>() {
                 fields.extend(said.fields.clone());
             }
@@ -130,14 +130,14 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::new();
         event.record(&mut Reader(&mut fields));
-        self.tell(event.metadata().name(), fields, context.event_span(event));
+        self.tell(event.metadata().name(), fields, context.event_span(event).as_ref());
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id).filter(|span| span.name() == CALL) else { return };
         let since = span.extensions().get::<Said>().map(|said| said.since.elapsed().as_millis());
         let elapsed = since.and_then(|since| u64::try_from(since).ok());
-        self.tell(CALL, fields([("elapsed_ms", elapsed.into())]), Some(span));
+        self.tell(CALL, fields([("elapsed_ms", elapsed.into())]), Some(&span));
     }
 }
 

@@ -12,7 +12,7 @@ use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::import::ImportError;
 use byob_plan::plan::RecordChange;
 use byob_plan::{Mode, import, wanted};
-use byob_state::{AssembleError, FormatError, JournalError, Loaded, Store, StoreError, Tools};
+use byob_state::{AssembleError, FormatError, JournalError, Loaded, Store, StoreError, Tools, put_back};
 use uuid::Uuid;
 
 use crate::cli::{Global, ImportArgs};
@@ -180,8 +180,8 @@ async fn past(session: &Session, args: &ImportArgs, lineage: Uuid) -> Result<u64
                 session.store.location()
             ),
             format!(
-                "put it back: byob state pull --serial {serial} >good.json && byob state push --force good.json; to rebuild \
-                 it from the tags all the same: byob import --recover --from-lineage {lineage}"
+                "put it back: {}; to rebuild it from the tags all the same: byob import --recover --from-lineage {lineage}",
+                put_back(serial)
             ),
         ));
     }
