@@ -5,6 +5,7 @@ mod drift;
 mod github;
 mod hostile;
 mod junit;
+mod log;
 mod markdown;
 mod plan;
 mod policy;

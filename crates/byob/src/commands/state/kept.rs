@@ -64,8 +64,8 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
             Err(StoreError::Unusable {
                 error: AssembleError::Record(FormatError::Moved { to, .. }), ..
             }) => {
-                terminal::say(&format!(
-                    "warning: the record was moved from here to {}; if that one is still used, two would now change the \
+                terminal::warn(&format!(
+                    "the record was moved from here to {}; if that one is still used, two would now change the \
                      same buckets",
                     escape(&to)
                 ));
@@ -165,12 +165,13 @@ pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
         let lineage =
             kept.lineage.map_or_else(|| "?".repeat(8), |lineage| lineage.to_string()[..8].to_owned());
         let when = jiff::Timestamp::from_second(kept.at).map_or_else(|_| "?".to_owned(), |at| at.to_string());
-        let what = match (kept.latest, kept.readable) {
-            (true, true) => "stored now",
-            (true, false) => "stored now, no record that can be read",
-            (false, true) => "",
-            (false, false) => "no record that can be read",
+        let now = kept.latest.then(|| "stored now".to_owned());
+        let state = match (&kept.moved_to, kept.readable) {
+            (Some(to), _) => Some(format!("the record was moved to {}", escape(to))),
+            (None, true) => None,
+            (None, false) => Some("no record that can be read".to_owned()),
         };
+        let what = now.into_iter().chain(state).collect::<Vec<_>>().join(", ");
         let version =
             if kept.version.is_empty() { String::new() } else { format!("  {}", escape(&kept.version)) };
         let line = format!("{serial:>6}  {when}  lineage {lineage}…{version}  {what}");
@@ -185,8 +186,8 @@ pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
 pub(crate) fn warn_of_no_versions(store: &RecordStore, all: &[Kept]) {
     let unversioned = all.iter().all(|kept| matches!(kept.version.as_str(), "" | "null"));
     if matches!(store, RecordStore::S3(_)) && unversioned {
-        terminal::say(
-            "warning: the bucket of the record keeps no versions, so nothing of its past is kept; byob state init \
+        terminal::warn(
+            "the bucket of the record keeps no versions, so nothing of its past is kept; byob state init \
              --complete switches versioning on",
         );
     }
