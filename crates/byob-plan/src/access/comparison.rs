@@ -185,7 +185,11 @@ pub(super) fn all_lost(account: Option<&AccountId>, guarded: Guarded, old: &Docu
 }
 
 /// What a policy gives at least beside `RestrictPublicBuckets`, and whether that is what it really gives.
-fn under_block(account: Option<&AccountId>, policy: &Document, restricts: Option<bool>) -> (Document, bool) {
+pub(super) fn under_block(
+    account: Option<&AccountId>,
+    policy: &Document,
+    restricts: Option<bool>,
+) -> (Document, bool) {
     if restricts == Some(false) || !is_public(policy).is_public() {
         return (policy.clone(), true);
     }
