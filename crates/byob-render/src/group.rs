@@ -14,15 +14,66 @@ use crate::value::{self, name, word};
 
 /// Prints every group.
 pub(crate) fn groups(page: &mut Page, plan: &Plan) {
-    for root in roots(plan) {
+    for group in Group::all(plan) {
         page.gap();
-        let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.address.root() == root).collect();
-        let drift: Vec<&Drift> = plan.drift.iter().filter(|drift| drift.address.root() == root).collect();
-        let mut head = vec![root.to_string()];
-        let called = plan.names.get(&root).cloned().or_else(|| identity(&root, &steps, &drift));
-        head.extend(called.map(|text| word(&text)));
-        head.extend(steps.first().map(|step| word(&step.region)));
-        page.text(Paint::Bold, head.join("   "));
+        page.text(Paint::Bold, group.head().join("   "));
+        group.body(page);
+    }
+}
+
+/// One root of a plan, with its steps and its drift.
+pub(crate) struct Group<'a> {
+    pub(crate) root: RootAddress,
+    /// A bucket's name; a key's alias, else its ARN.
+    pub(crate) called: Option<String>,
+    steps: Vec<&'a Step>,
+    drift: Vec<&'a Drift>,
+}
+
+impl<'a> Group<'a> {
+    /// Of every root that has steps or drift, in the order of the steps.
+    pub(crate) fn all(plan: &'a Plan) -> Vec<Self> {
+        let of = |root: RootAddress| {
+            let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.address.root() == root).collect();
+            let drift: Vec<&Drift> =
+                plan.drift.iter().filter(|drift| drift.address.root() == root).collect();
+            let called = plan.names.get(&root).cloned().or_else(|| identity(&root, &steps, &drift));
+            Self { root, called, steps, drift }
+        };
+        roots(plan).into_iter().map(of).collect()
+    }
+
+    /// Address, name and region.
+    pub(crate) fn head(&self) -> Vec<String> {
+        let mut head = vec![self.root.to_string()];
+        head.extend(self.called.as_deref().map(word));
+        head.extend(self.region().map(word));
+        head
+    }
+
+    /// Where it is, as far as its steps say.
+    pub(crate) fn region(&self) -> Option<&'a str> {
+        self.steps.first().map(|step| step.region.as_str())
+    }
+
+    /// What happens to it, in a few words: each glyph with the names it stands before.
+    pub(crate) fn marks(&self) -> Vec<(char, Vec<&'static str>)> {
+        let drifted = self.drift.iter().map(|drift| ('!', name(drift.address.kind)));
+        let stepped = self.steps.iter().map(|step| (step.action.glyph(), name(step.address.kind)));
+        let mut marks: Vec<(char, Vec<&'static str>)> = Vec::new();
+        for (glyph, name) in drifted.chain(stepped) {
+            match marks.iter_mut().find(|(known, _)| *known == glyph) {
+                Some((_, names)) if names.contains(&name) => {}
+                Some((_, names)) => names.push(name),
+                None => marks.push((glyph, vec![name])),
+            }
+        }
+        marks
+    }
+
+    /// Its lines.
+    pub(crate) fn body(&self, page: &mut Page) {
+        let (steps, drift) = (&self.steps, &self.drift);
         for (n, step) in steps.iter().enumerate() {
             let other = |step: &Step, rest: &[&Step]| rest.iter().position(|s| s.address == step.address);
             let earlier = other(step, &steps[..n]).map(|at| steps[at]);
