@@ -272,6 +272,16 @@ pub enum DriftSeverity {
 }
 
 impl DriftSeverity {
+    /// As the JSON spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exposure => "exposure",
+            Self::Breakage => "breakage",
+            Self::Other => "other",
+        }
+    }
+
     /// One sentence that says what it means.
     #[must_use]
     pub fn meaning(self) -> &'static str {
