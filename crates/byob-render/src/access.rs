@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::Kind;
 use byob_plan::Rule;
-use byob_plan::access::{Access, Answer, Proof};
+use byob_plan::access::{Access, Answer, Example, Proof};
 use byob_plan::plan::Plan;
 use byob_policy::{AccountId, Level, ResourceClass, principal_in_words, real_actions};
 
@@ -111,8 +111,13 @@ pub(crate) fn access(page: &mut Page, plan: &Plan) {
 
 /// Who gains and who loses, in the order in which a reviewer has to stop. Roots on which it is the same stand together.
 pub(crate) fn blocks(plan: &Plan) -> Vec<Block<'_>> {
+    blocks_of(&plan.access, own_account(plan).as_ref())
+}
+
+/// The same of what was gained and lost otherwise.
+pub(crate) fn blocks_of<'a>(access: &'a [Access], own: Option<&AccountId>) -> Vec<Block<'a>> {
     let mut blocks = Vec::new();
-    for principal in principals(plan) {
+    for principal in principals(access, own) {
         for (verb, lost, sure) in [
             ("gains", false, true),
             ("may gain", false, false),
@@ -124,7 +129,7 @@ pub(crate) fn blocks(plan: &Plan) -> Vec<Block<'_>> {
                     && one.lost.is_empty() != lost
                     && (one.proof != Proof::CannotTell) == sure
             };
-            let all = together(plan.access.iter().filter(of));
+            let all = together(access.iter().filter(of));
             if !all.is_empty() {
                 blocks.push(Block { principal, verb, all });
             }
@@ -154,11 +159,11 @@ fn together<'a>(entries: impl Iterator<Item = &'a Access>) -> Vec<Same<'a>> {
 }
 
 /// Anyone first; the owner's account, which has the keys to everything anyway, last.
-fn principals(plan: &Plan) -> Vec<&str> {
-    let all: BTreeSet<&str> = plan.access.iter().map(|one| one.principal.as_str()).collect();
-    let own: Vec<String> = plan.accounts.iter().map(|account| format!("::{}:", account.account_id)).collect();
+fn principals<'a>(access: &'a [Access], own: Option<&AccountId>) -> Vec<&'a str> {
+    let all: BTreeSet<&str> = access.iter().map(|one| one.principal.as_str()).collect();
+    let own = own.map(|own| format!("::{own}:"));
     let mut all: Vec<&str> = all.into_iter().collect();
-    all.sort_by_key(|name| (*name != "*", own.iter().any(|own| name.contains(own)), *name));
+    all.sort_by_key(|name| (*name != "*", own.as_ref().is_some_and(|own| name.contains(own)), *name));
     all
 }
 
@@ -195,14 +200,15 @@ fn block(page: &mut Page, block: Block<'_>, own: Option<&AccountId>) {
         }
     }
     if let Some(example) = example.filter(|_| verb == "gains") {
-        let text = format!(
-            "e.g. {} could now  {}  on {}",
-            word(&example.who),
-            word(&example.action),
-            word(&example.resource)
-        );
+        let text = for_example(example);
         page.push(Line::Text { indent: 4, hang: 6, paint: Paint::Dim, text });
     }
+}
+
+/// A request that shows it.
+pub(crate) fn for_example(example: &Example) -> String {
+    let Example { who, action, resource } = example;
+    format!("e.g. {} could now  {}  on {}", word(who), word(action), word(resource))
 }
 
 impl Same<'_> {

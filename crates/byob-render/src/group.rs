@@ -35,8 +35,7 @@ impl<'a> Group<'a> {
     pub(crate) fn all(plan: &'a Plan) -> Vec<Self> {
         let of = |root: RootAddress| {
             let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.address.root() == root).collect();
-            let drift: Vec<&Drift> =
-                plan.drift.iter().filter(|drift| drift.address.root() == root).collect();
+            let drift: Vec<&Drift> = plan.drift.iter().filter(|drift| drift.address.root() == root).collect();
             let called = plan.names.get(&root).cloned().or_else(|| identity(&root, &steps, &drift));
             Self { root, called, steps, drift }
         };

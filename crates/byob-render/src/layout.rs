@@ -162,9 +162,17 @@ impl Page {
                 }
                 Line::Whole { paint, text } => finish(&mut out, style, *paint, &escape(text)),
                 Line::Row { glyph, name, value } => {
-                    print_row(&mut out, style, width, (margin, column), (*glyph, &escape(name), &escape(value)));
+                    print_row(
+                        &mut out,
+                        style,
+                        width,
+                        (margin, column),
+                        (*glyph, &escape(name), &escape(value)),
+                    );
                 }
-                Line::Diff { sign, text } => print_diff(&mut out, style, (width, margin), *sign, &escape(text)),
+                Line::Diff { sign, text } => {
+                    print_diff(&mut out, style, (width, margin), *sign, &escape(text))
+                }
             }
         }
         out

@@ -3,7 +3,7 @@
 //! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
 //! a whole resource, for a policy; `header`, `access`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side and
-//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply.
+//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply; `html` makes a page of them.
 
 mod access;
 pub mod diagnostic;
@@ -11,6 +11,7 @@ mod drift;
 pub mod escape;
 mod group;
 mod header;
+mod html;
 mod layout;
 mod plan;
 mod policy;
@@ -24,6 +25,7 @@ mod value;
 
 pub use drift::drift_text;
 pub use header::Header;
+pub use html::{HtmlError, drift_html, plan_html};
 pub use layout::Style;
 pub use plan::{counts, plan_details, plan_text};
 pub use policy::{policy_checked, policy_diff};

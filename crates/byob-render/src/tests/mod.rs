@@ -2,6 +2,7 @@
 
 mod access;
 mod drift;
+mod html;
 mod plan;
 mod policy;
 mod progress;
