@@ -15,7 +15,7 @@ mod unchecked;
 pub use drifted::drifted;
 pub(crate) use drifted::drifted_ends;
 pub use ends::{BucketEnd, Ends, KeyEnd};
-pub use reach::{Ability, Becomes, Reach, Reached, reach};
+pub use reach::{Ability, Becomes, Extent, Reach, Reached, reach};
 
 use byob_model::address::{Address, RootKind};
 use byob_policy::ResourceClass;

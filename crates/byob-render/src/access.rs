@@ -106,7 +106,7 @@ pub(crate) fn access(page: &mut Page, plan: &Plan) {
     for finding in plan.findings.iter().filter(|f| f.rule == Rule::Interrupted) {
         tell(page, finding, 2);
     }
-    page.extend(verdict(plan));
+    page.extend(verdict(plan, "Nobody else gains access"));
 }
 
 /// Who gains and who loses, in the order in which a reviewer has to stop. Roots on which it is the same stand together.
@@ -116,20 +116,24 @@ pub(crate) fn blocks(plan: &Plan) -> Vec<Block<'_>> {
 
 /// The same of what was gained and lost otherwise.
 pub(crate) fn blocks_of<'a>(access: &'a [Access], own: Option<&AccountId>) -> Vec<Block<'a>> {
+    let mut of: BTreeMap<&str, Vec<&Access>> = BTreeMap::new();
+    for one in access {
+        of.entry(&one.principal).or_default().push(one);
+    }
+    let mut of: Vec<(&str, Vec<&Access>)> = of.into_iter().collect();
+    // Anyone first; the owner's account, which has the keys to everything anyway, last.
+    let own = own.map(|own| format!("::{own}:"));
+    of.sort_by_key(|(name, _)| (*name != "*", own.as_ref().is_some_and(|own| name.contains(own)), *name));
     let mut blocks = Vec::new();
-    for principal in principals(access, own) {
+    for (principal, entries) in of {
         for (verb, lost, sure) in [
             ("gains", false, true),
             ("may gain", false, false),
             ("loses", true, true),
             ("may lose", true, false),
         ] {
-            let of = |one: &&Access| {
-                one.principal == principal
-                    && one.lost.is_empty() != lost
-                    && (one.proof != Proof::CannotTell) == sure
-            };
-            let all = together(access.iter().filter(of));
+            let of = |one: &&Access| one.lost.is_empty() != lost && (one.proof != Proof::CannotTell) == sure;
+            let all = together(entries.iter().copied().filter(of));
             if !all.is_empty() {
                 blocks.push(Block { principal, verb, all });
             }
@@ -155,15 +159,6 @@ fn together<'a>(entries: impl Iterator<Item = &'a Access>) -> Vec<Same<'a>> {
         .map(|((class, actions, conditions), entries)| Same { class, actions, conditions, entries })
         .collect();
     all.sort_by_key(|same| (order(same.class), same.entries.first().map(|one| one.resource.clone())));
-    all
-}
-
-/// Anyone first; the owner's account, which has the keys to everything anyway, last.
-fn principals<'a>(access: &'a [Access], own: Option<&AccountId>) -> Vec<&'a str> {
-    let all: BTreeSet<&str> = access.iter().map(|one| one.principal.as_str()).collect();
-    let own = own.map(|own| format!("::{own}:"));
-    let mut all: Vec<&str> = all.into_iter().collect();
-    all.sort_by_key(|name| (*name != "*", own.as_ref().is_some_and(|own| name.contains(own)), *name));
     all
 }
 
@@ -292,14 +287,15 @@ pub(crate) fn levels(actions: &[String]) -> Vec<(String, String)> {
     levels
 }
 
-/// What is said of everybody else, of "public", and of what was not looked at.
-pub(crate) fn verdict(plan: &Plan) -> Vec<Line> {
+/// What is said of everybody else, of "public", and of what was not looked at. `nobody_else`: how it is said where
+/// somebody gains.
+pub(crate) fn verdict(plan: &Plan, nobody_else: &'static str) -> Vec<Line> {
     let mut lines = Vec::new();
     let verdict = &plan.access_verdict;
     let gains = plan.access.iter().any(|one| one.lost.is_empty());
     let (others, paint) = match (verdict.grows, verdict.all_told, gains) {
         (Answer::No, ..) => ("No new access", Paint::Green),
-        (_, true, true) => ("Nobody else gains access", Paint::Plain),
+        (_, true, true) => (nobody_else, Paint::Plain),
         (_, _, true) => ("Whether anybody else gains access cannot be told", Paint::Yellow),
         (_, _, false) => ("Whether anybody gains access cannot be told", Paint::Yellow),
     };

@@ -1,6 +1,8 @@
 //! The part of a plan that has the steps: one group a root, in it the drift and the steps, each drift right before what
 //! cures it.
 
+use std::collections::BTreeMap;
+
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Target};
 use byob_model::kind::{Attributes, KeyRef};
@@ -33,13 +35,20 @@ pub(crate) struct Group<'a> {
 impl<'a> Group<'a> {
     /// Of every root that has steps or drift, in the order of the steps.
     pub(crate) fn all(plan: &'a Plan) -> Vec<Self> {
-        let of = |root: RootAddress| {
-            let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.address.root() == root).collect();
-            let drift: Vec<&Drift> = plan.drift.iter().filter(|drift| drift.address.root() == root).collect();
+        let mut of: BTreeMap<RootAddress, (Vec<&Step>, Vec<&Drift>)> = BTreeMap::new();
+        for step in &plan.steps {
+            of.entry(step.address.root()).or_default().0.push(step);
+        }
+        for drift in &plan.drift {
+            of.entry(drift.address.root()).or_default().1.push(drift);
+        }
+        let group = |root: RootAddress| {
+            let (steps, drift) = of.remove(&root)?;
             let called = plan.names.get(&root).cloned().or_else(|| identity(&root, &steps, &drift));
-            Self { root, called, steps, drift }
+            Some(Self { root, called, steps, drift })
         };
-        roots(plan).into_iter().map(of).collect()
+        // A root that is named again has been taken already.
+        roots(plan).filter_map(group).collect()
     }
 
     /// Address, name and region.
@@ -114,17 +123,11 @@ fn in_one(first: &Step, last: &Step) -> Step {
 /// Who is to be told from a change of the configuration.
 const CHANGED: &str = "changed outside byob";
 
-/// Roots in the order of the steps, then those that only drifted: keys first.
-fn roots(plan: &Plan) -> Vec<RootAddress> {
-    let mut roots: Vec<RootAddress> = Vec::new();
+/// Roots in the order of the steps, then those that only drifted, keys first; any of them may come more than once.
+fn roots(plan: &Plan) -> impl Iterator<Item = RootAddress> {
     let mut drifted: Vec<RootAddress> = plan.drift.iter().map(|drift| drift.address.root()).collect();
     drifted.sort_by_key(|root| (root.kind == RootKind::Bucket, root.label.clone()));
-    for root in plan.steps.iter().map(|step| step.address.root()).chain(drifted) {
-        if !roots.contains(&root) {
-            roots.push(root);
-        }
-    }
-    roots
+    plan.steps.iter().map(|step| step.address.root()).chain(drifted)
 }
 
 /// A bucket's name; a key's alias, else its ARN.

@@ -3,7 +3,8 @@
 //! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
 //! a whole resource, for a policy; `header`, `access`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side and
-//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply; `html` makes a page of them.
+//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply; `markdown` puts all of
+//! them into a comment, `html` into a page.
 
 mod access;
 pub mod diagnostic;
@@ -13,6 +14,7 @@ mod group;
 mod header;
 mod html;
 mod layout;
+mod markdown;
 mod plan;
 mod policy;
 mod progress;
@@ -27,6 +29,7 @@ pub use drift::drift_text;
 pub use header::Header;
 pub use html::{HtmlError, drift_html, plan_html};
 pub use layout::Style;
+pub use markdown::{drift_markdown, outcome_markdown, plan_markdown};
 pub use plan::{counts, plan_details, plan_text};
 pub use policy::{policy_checked, policy_diff};
 pub use progress::{Outcome, SettledView, error_text, event_line, outcome_text};

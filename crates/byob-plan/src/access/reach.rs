@@ -10,7 +10,7 @@ use byob_policy::{
     standing,
 };
 
-use super::comparison::{Pair, shape, under_block};
+use super::comparison::{Pair, is_of_terms, shape, under_block};
 use super::{Access, Ends, Proof};
 
 /// What one principal may do with one class of resources, at both ends.
@@ -91,27 +91,32 @@ impl Ability {
     }
 }
 
-/// What becomes of a class of access. `some`: the other end, or both, have other actions of that class.
+/// What becomes of a class of access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Becomes {
     /// New, shown by a request.
-    Gained {
-        /// There was some before.
-        some: bool,
-    },
+    Gained(Extent),
     /// Perhaps new.
     MayGain,
     /// Not any more.
-    Lost {
-        /// Some is left.
-        some: bool,
-    },
+    Lost(Extent),
     /// Perhaps not any more.
     MayLose,
     /// At both ends the same.
     Stays,
     /// There from the start on what is made: its own account on a new key.
     Comes,
+}
+
+/// How much of a class of access is gained or lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// There was nothing of the class before (of lost: nothing is left).
+    Whole,
+    /// There were other actions of the class before (of lost: others are left).
+    Part,
+    /// The same actions, under fewer conditions than before (of lost: under more).
+    Terms,
 }
 
 /// Who reaches what, and what could not be told.
@@ -126,8 +131,9 @@ pub struct Reached {
 /// Root, class, principal.
 type Place = (RootAddress, ResourceClass, String);
 
-/// By class of access: the actions before, after, gained, perhaps gained, lost, perhaps lost.
-type Parts = BTreeMap<Ability, [BTreeSet<String>; 6]>;
+/// By class of access: the actions before, after, gained, perhaps gained, lost, perhaps lost; and those of which only the
+/// conditions changed.
+type Parts = BTreeMap<Ability, [BTreeSet<String>; 7]>;
 
 const BEFORE: usize = 0;
 const AFTER: usize = 1;
@@ -135,6 +141,7 @@ const GAINED: usize = 2;
 const MAY_GAIN: usize = 3;
 const LOST: usize = 4;
 const MAY_LOSE: usize = 5;
+const TERMS: usize = 6;
 
 /// Who reaches what. `access` is what was gained and lost between the same ends. Bucket policies and key policies are
 /// looked at, the former beside the public access block; not identity policies, ACLs and grants.
@@ -182,11 +189,18 @@ pub fn reach(ends: &[Ends], access: &[Access], account_id: &str) -> Reached {
     }
     for one in access {
         let place = (one.resource.root(), one.class, one.principal.clone());
-        let (parts, _) = places.entry(place).or_default();
+        let (parts, conditions) = places.entry(place).or_default();
+        conditions.extend(one.conditions.iter().cloned());
+        let terms = one.conditions.iter().any(|condition| is_of_terms(condition));
         let sure = one.proof != Proof::CannotTell;
         let mut put = |actions: &[String], certain: usize, doubtful: usize| {
             let end = if sure { certain } else { doubtful };
-            actions.iter().for_each(|action| note(parts, end, action));
+            for action in actions {
+                note(parts, end, action);
+                if terms {
+                    note(parts, TERMS, action);
+                }
+            }
         };
         put(&one.gained, GAINED, MAY_GAIN);
         put(&one.lost, LOST, MAY_LOSE);
@@ -220,16 +234,25 @@ fn note(parts: &mut Parts, end: usize, action: &str) {
     }
 }
 
-fn becomes(parts: &[BTreeSet<String>; 6]) -> Vec<Becomes> {
-    let [before, after, gained, may_gain, lost, may_lose] = parts;
+fn becomes(parts: &[BTreeSet<String>; 7]) -> Vec<Becomes> {
+    let [before, after, gained, may_gain, lost, may_lose, terms] = parts;
+    let extent = |changed: &BTreeSet<String>, other: &BTreeSet<String>| {
+        if changed.iter().all(|action| other.contains(action) || terms.contains(action)) {
+            Extent::Terms
+        } else if other.is_empty() {
+            Extent::Whole
+        } else {
+            Extent::Part
+        }
+    };
     let mut all = Vec::new();
     if !gained.is_empty() {
-        all.push(Becomes::Gained { some: !before.is_empty() });
+        all.push(Becomes::Gained(extent(gained, before)));
     } else if !may_gain.is_empty() {
         all.push(Becomes::MayGain);
     }
     if !lost.is_empty() {
-        all.push(Becomes::Lost { some: !after.is_empty() });
+        all.push(Becomes::Lost(extent(lost, after)));
     } else if !may_lose.is_empty() {
         all.push(Becomes::MayLose);
     }

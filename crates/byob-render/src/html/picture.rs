@@ -79,7 +79,7 @@ pub(super) fn wide(graph: &Graph) -> Picture {
     const LEFT: usize = 250;
     const LABEL: usize = 412;
     const RIGHT: usize = 712;
-    let room = Room { bold: 31, small: 34, label: 36 };
+    let room = Room { bold: 27, small: 33, label: 36 };
     let mut picture = Picture { width: WIDTH, ..Picture::default() };
     let mut y = 2;
     // Where the line of each arrow runs.
@@ -170,7 +170,7 @@ pub(super) fn narrow(graph: &Graph) -> Picture {
     const SPINE: usize = 16;
     const SIGN: usize = 40;
     const TEXT: usize = 58;
-    let room = Room { bold: 36, small: 40, label: 36 };
+    let room = Room { bold: 36, small: 42, label: 34 };
     let mut picture = Picture { width: WIDTH, ..Picture::default() };
     let mut y = 2;
     for (at, roots) in graph.roots.iter().enumerate() {
@@ -183,7 +183,7 @@ pub(super) fn narrow(graph: &Graph) -> Picture {
         for edge in graph.edges.iter().filter(|edge| edge.roots == at) {
             let who = graph.who.get(edge.who);
             let mut lines: Vec<(&'static str, Vec<Span>)> =
-                fold(who.map(|who| who.title.as_str()).unwrap_or_default(), room.label, 3)
+                fold(who.map(|who| who.title.as_str()).unwrap_or_default(), 31, 3)
                     .into_iter()
                     .map(|text| ("title", vec![Span { class: "plain", text }]))
                     .collect();

@@ -142,7 +142,7 @@ fn view(plan: &Plan, head: &Header) -> PlanView {
         facts: facts(head, plan.state.as_ref().map(|state| state.lineage.as_str())),
         danger: elements(|page| danger(page, plan)),
         concerns_access: concerns(plan),
-        verdict: of_lines(&verdict(plan)),
+        verdict: of_lines(&verdict(plan, "Nobody gains access but those below")),
         access: blocks(plan).into_iter().flat_map(|block| rows(block, own.as_ref())).collect(),
         reach: reached(plan, own.as_ref()),
         findings: findings.into_iter().map(finding).collect(),
@@ -157,7 +157,7 @@ fn view(plan: &Plan, head: &Header) -> PlanView {
             })
             .collect(),
         already: elements(|page| already(page, plan)),
-        digest: (!plan.steps.is_empty()).then(|| plan.digest.clone()),
+        digest: (!plan.steps.is_empty() && !plan.blocked()).then(|| plan.digest.clone()),
         byob_version: plan.byob_version.clone(),
         headline,
         end,
@@ -184,7 +184,7 @@ pub(super) fn drawn(graph: Graph, ends: [&'static str; 2]) -> Option<ReachView> 
 pub(super) fn rows(block: Block<'_>, own: Option<&AccountId>) -> Vec<AccessRow> {
     let Block { principal, verb, all } = block;
     let who = byob_policy::principal_in_words(principal, own);
-    let name = if who == principal { String::new() } else { principal.to_owned() };
+    let name = if who == principal || principal == "*" { String::new() } else { principal.to_owned() };
     let class = match verb {
         "gains" => "gained",
         "loses" => "lost",

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{RootAddress, RootKind};
-use byob_plan::access::{Ability, Becomes, Reach, Reached};
+use byob_plan::access::{Ability, Becomes, Extent, Reach, Reached};
 use byob_policy::{AccountId, ResourceClass, principal_in_words};
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub(super) struct Graph {
     pub edges: Vec<Edge>,
     /// What is not drawn, and what is not known, in sentences.
     pub left_out: Vec<String>,
+    /// Somewhere only the conditions changed.
+    pub has_terms: bool,
     /// A row for each arrow, those that are not drawn too.
     pub rows: Vec<Row>,
 }
@@ -70,6 +72,7 @@ pub(super) enum Mark {
     Lost,
     Maybe,
     Stays,
+    Comes,
 }
 
 impl Mark {
@@ -79,18 +82,19 @@ impl Mark {
             Self::Both => "±",
             Self::Lost => "−",
             Self::Maybe => "?",
-            Self::Stays => "",
+            Self::Stays | Self::Comes => "",
         }
     }
 
     fn of(all: impl Iterator<Item = Becomes>) -> Self {
-        let (mut gained, mut lost, mut maybe) = (false, false, false);
+        let (mut gained, mut lost, mut maybe, mut stays) = (false, false, false, false);
         for one in all {
             match one {
-                Becomes::Gained { .. } => gained = true,
-                Becomes::Lost { .. } => lost = true,
+                Becomes::Gained(_) => gained = true,
+                Becomes::Lost(_) => lost = true,
                 Becomes::MayGain | Becomes::MayLose => maybe = true,
-                Becomes::Stays | Becomes::Comes => {}
+                Becomes::Stays => stays = true,
+                Becomes::Comes => {}
             }
         }
         match (gained, lost, maybe) {
@@ -98,7 +102,8 @@ impl Mark {
             (true, ..) => Self::Gained,
             (_, true, _) => Self::Lost,
             (_, _, true) => Self::Maybe,
-            _ => Self::Stays,
+            _ if stays => Self::Stays,
+            _ => Self::Comes,
         }
     }
 }
@@ -162,7 +167,12 @@ pub(super) fn graph(
         (by_whom.values().map(|parts| mark(parts)).min(), roots.first().map(|root| (*root).clone()))
     });
     let who = principals(&groups, own);
-    let mut graph = Graph::default();
+    let terms = |one: &Reach| {
+        let of_terms =
+            |one: &Becomes| matches!(one, Becomes::Gained(Extent::Terms) | Becomes::Lost(Extent::Terms));
+        one.abilities.iter().any(|(_, becomes)| of_terms(becomes))
+    };
+    let mut graph = Graph { has_terms: reached.all.iter().any(terms), ..Graph::default() };
     let mut dropped: (usize, usize) = (0, 0);
     for ((kind, by_whom), roots) in &groups {
         let title = titled(*kind, roots, names);
@@ -270,7 +280,7 @@ fn principals<'a>(groups: &'a [(Shape, Vec<&RootAddress>)], own: Option<&Account
         let shown = match principals.as_slice() {
             [one] => {
                 let title = principal_in_words(one, own);
-                let names = if title == *one { String::new() } else { word(one) };
+                let names = if title == *one || *one == "*" { String::new() } else { word(one) };
                 Who { title, names }
             }
             more => Who {
@@ -313,10 +323,12 @@ fn class_line((class, abilities, _): &Part) -> ClassLine {
     let chunks = abilities.iter().map(|(ability, becomes)| {
         let word = ability.as_str();
         let (fate, text) = match becomes {
-            Becomes::Gained { some: false } => ("gained", format!("+ {word}")),
-            Becomes::Gained { some: true } => ("gained", format!("+ more {word}")),
-            Becomes::Lost { some: false } => ("lost", format!("− {word}")),
-            Becomes::Lost { some: true } => ("lost", format!("− some {word}")),
+            Becomes::Gained(Extent::Whole) => ("gained", format!("+ {word}")),
+            Becomes::Gained(Extent::Part) => ("gained", format!("+ more {word}")),
+            Becomes::Gained(Extent::Terms) => ("gained", format!("+ wider {word}")),
+            Becomes::Lost(Extent::Whole) => ("lost", format!("− {word}")),
+            Becomes::Lost(Extent::Part) => ("lost", format!("− some {word}")),
+            Becomes::Lost(Extent::Terms) => ("lost", format!("− narrower {word}")),
             Becomes::MayGain => ("maybe", format!("+? {word}")),
             Becomes::MayLose => ("maybe", format!("−? {word}")),
             Becomes::Stays | Becomes::Comes => ("stays", word.to_owned()),
@@ -358,18 +370,16 @@ fn row(edge: &Edge, parts: &[Part], who: String, on: &Roots) -> Row {
 /// What is true of a class of access at one end; `None`: it is not there.
 fn at_end(ability: Ability, becomes: Becomes, after: bool) -> Option<String> {
     let word = ability.as_str();
-    match (becomes, after) {
-        (Becomes::Stays, _)
-        | (Becomes::Comes | Becomes::Gained { some: false }, true)
-        | (Becomes::Lost { some: false }, false) => Some(word.to_owned()),
-        (Becomes::Gained { some: true }, false) | (Becomes::Lost { some: true }, true) => {
-            Some(format!("some {word}"))
-        }
-        (Becomes::Gained { some: true }, true) | (Becomes::Lost { some: true }, false) => {
-            Some(format!("more {word}"))
-        }
-        (Becomes::MayGain, true) | (Becomes::MayLose, false) => Some(format!("perhaps {word}")),
-        (Becomes::Comes | Becomes::Gained { some: false } | Becomes::MayGain, false)
-        | (Becomes::Lost { some: false } | Becomes::MayLose, true) => None,
+    let words = |less: &str, more: &str| Some(format!("{}{word}", if after { more } else { less }));
+    match becomes {
+        Becomes::Stays => Some(word.to_owned()),
+        Becomes::Comes | Becomes::Gained(Extent::Whole) => after.then(|| word.to_owned()),
+        Becomes::Lost(Extent::Whole) => (!after).then(|| word.to_owned()),
+        Becomes::Gained(Extent::Part) => words("some ", "more "),
+        Becomes::Lost(Extent::Part) => words("more ", "some "),
+        Becomes::Gained(Extent::Terms) => words("", "wider "),
+        Becomes::Lost(Extent::Terms) => words("", "narrower "),
+        Becomes::MayGain => after.then(|| format!("perhaps {word}")),
+        Becomes::MayLose => (!after).then(|| format!("perhaps {word}")),
     }
 }

@@ -2,7 +2,9 @@
 
 mod access;
 mod drift;
+mod hostile;
 mod html;
+mod markdown;
 mod plan;
 mod policy;
 mod progress;
@@ -28,6 +30,7 @@ const WIDE: Style = Style { color: false, width: 100, notes: false };
 fn header() -> Header {
     Header {
         config_file: "byob.toml".into(),
+        stack: "default".into(),
         account_id: "123456789012".into(),
         buckets: 1,
         keys: 1,
