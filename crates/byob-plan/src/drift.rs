@@ -10,6 +10,7 @@ use byob_model::recorded::Recorded;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::access::{Ends, drifted_ends};
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want, filled};
 use crate::diff::leaves;
@@ -24,6 +25,9 @@ pub struct Report {
     pub drift: Vec<Drift>,
     /// How much was looked at.
     pub summary: DriftSummary,
+    /// What decides access, as recorded and as it is now: see [`crate::access::drifted()`] and
+    /// [`crate::access::reach()`].
+    pub ends: Vec<Ends>,
 }
 
 /// Counts.
@@ -148,7 +152,8 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
         addresses: recorded.resources.len(),
         attributes: live.attributes,
     };
-    Report { drift, summary }
+    let ends = drifted_ends(recorded, live, &drift);
+    Report { drift, summary, ends }
 }
 
 /// Attributes with the ARNs of recorded keys put in.

@@ -5,14 +5,15 @@ use byob_model::address::{Kind, RootKind};
 use byob_model::kind::{Attributes, KeyState, Ownership, Policy};
 use byob_policy::Document;
 
-use super::ends::{BucketEnds, KeyEnds, NO_BLOCK};
+use super::ends::{BucketEnds, KeyEnds, NO_BLOCK, live_bucket, live_key};
 use super::judge::Judge;
-use super::{Access, AccessVerdict};
+use super::{Access, AccessVerdict, Ends};
 use crate::compare::Planner;
 use crate::plan::Drift;
 
 impl Planner<'_> {
-    pub(super) fn accepted_access(&self) -> (Vec<Access>, AccessVerdict) {
+    pub(super) fn accepted_access(&self) -> (Vec<Access>, AccessVerdict, Vec<Ends>) {
+        let mut all = Vec::new();
         let mut judge = Judge::new(&self.desired.account_id);
         for (root, recorded) in self.recorded.roots() {
             if !self.is_selected(&root) {
@@ -24,7 +25,9 @@ impl Planner<'_> {
             let kinds = |kind: Kind| accepted.iter().any(|drift| drift.address.kind == kind);
             match root.kind {
                 RootKind::Bucket => {
-                    let Some(after) = self.live_bucket_end(&recorded.identity) else { continue };
+                    let Some(after) = live_bucket(self.live.buckets.get(&recorded.identity)) else {
+                        continue;
+                    };
                     let mut before = after.clone();
                     for drift in &accepted {
                         match (drift.address.kind, &drift.before) {
@@ -39,7 +42,7 @@ impl Planner<'_> {
                             _ => {}
                         }
                     }
-                    judge.bucket(&BucketEnds {
+                    let ends = BucketEnds {
                         address: &root,
                         name: &recorded.identity,
                         before: Some(before),
@@ -49,10 +52,12 @@ impl Planner<'_> {
                         writes_block: kinds(Kind::PublicAccessBlock),
                         writes_ownership: kinds(Kind::Ownership),
                         leaves_key: accepted.iter().any(|drift| leaves_key(drift)),
-                    });
+                    };
+                    judge.bucket(&ends);
+                    all.push(ends.into());
                 }
                 RootKind::Key => {
-                    let Some(after) = self.live_key_end(&recorded.identity) else { continue };
+                    let Some(after) = live_key(self.live.keys.get(&recorded.identity)) else { continue };
                     let mut before = after.clone();
                     for drift in &accepted {
                         match &drift.before {
@@ -61,16 +66,15 @@ impl Planner<'_> {
                             _ => {}
                         }
                     }
-                    judge.key(&KeyEnds {
-                        address: &root,
-                        partition: None,
-                        before: Some(before),
-                        after: Some(after),
-                    });
+                    let ends =
+                        KeyEnds { address: &root, partition: None, before: Some(before), after: Some(after) };
+                    judge.key(&ends);
+                    all.push(ends.into());
                 }
             }
         }
-        judge.end()
+        let (access, verdict) = judge.end();
+        (access, verdict, all)
     }
 }
 

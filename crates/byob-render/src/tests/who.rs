@@ -33,7 +33,7 @@ fn report(traced: Vec<Traced>) -> Report {
         })
         .collect();
     let summary = DriftSummary { drifted: drift.len(), addresses: 57, attributes: 812 };
-    Report { drift, summary }
+    Report { drift, summary, ends: Vec::new() }
 }
 
 #[test]
