@@ -262,6 +262,12 @@ const DOES_NOT: &[(&str, &str, &str, &str)] = &[
         "#state",
         "[state]\ns3 = { bucket = \"acme-state\", key = \"k\", kms_key = \"arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\" }",
     ),
+    (
+        "`s3` of `[state]`",
+        "account_id",
+        "#state",
+        "[state]\ns3 = { bucket = \"acme-state\", key = \"k\", account_id = \"123456789012\" }",
+    ),
     // The region of the buckets on it, said.
     ("`[key.*]`", "region", "#k", "region = \"us-east-1\""),
 ];
