@@ -61,6 +61,8 @@ pub(super) struct Edge {
     pub lines: Vec<ClassLine>,
     /// `bucket policy`
     pub carrier: &'static str,
+    /// What must hold for some of it, or need not hold any more.
+    pub conditions: String,
 }
 
 /// What becomes of an arrow as a whole.
@@ -195,6 +197,7 @@ pub(super) fn graph(
                 mark: mark(parts),
                 lines: parts.iter().map(class_line).collect(),
                 carrier,
+                conditions: conditions(parts),
             };
             graph.rows.push(row(&edge, parts, title_of, &title));
             if graph.edges.len() < EDGES {
@@ -361,10 +364,15 @@ fn row(edge: &Edge, parts: &[Part], who: String, on: &Roots) -> Row {
         carrier: edge.carrier,
         before: side(false),
         after: side(true),
-        conditions: conditions.into_iter().collect::<Vec<_>>().join("; "),
+        conditions: edge.conditions.clone(),
         mark: edge.mark,
         sign: edge.mark.sign(),
     }
+}
+
+fn conditions(parts: &[Part]) -> String {
+    let all: BTreeSet<&str> = parts.iter().flat_map(|part| part.2.iter().map(String::as_str)).collect();
+    all.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 /// What is true of a class of access at one end; `None`: it is not there.
