@@ -7,11 +7,12 @@ use byob_plan::drift::Report;
 use byob_plan::plan::{Drift, DriftSeverity};
 use serde_json::Value;
 
-use crate::group::{drifted, identity};
+use crate::group::{drifted, identity, policies};
 use crate::header::{Header, header};
 use crate::layout::{DETAIL, Page, Paint, Style};
+use crate::statement;
 use crate::summary::count;
-use crate::value::word;
+use crate::value::{rows, word};
 
 /// The whole report.
 #[must_use]
@@ -85,6 +86,16 @@ pub(crate) fn sum(report: &Report) -> String {
     let exposed = report.drift.iter().filter(|drift| drift.severity == DriftSeverity::Exposure).count();
     let exposed = if exposed > 0 { format!("; {exposed} may expose something") } else { String::new() };
     format!("{} of {} drifted ({read}){exposed}", drifted.len(), count(s.addresses, "recorded address"))
+}
+
+/// What drifted, in a line: recorded → live.
+pub(crate) fn in_words(drift: &Drift) -> String {
+    let (before, after) = (drift.before.as_ref(), drift.after.as_ref());
+    if let Some((before, after)) = policies(before, after) {
+        return statement::difference(before, after);
+    }
+    let rows = rows(drift.address.kind, &drift.changes, before, after);
+    rows.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("; ")
 }
 
 /// What it means, as exactly as the leaves say it.

@@ -272,7 +272,7 @@ fn consequences(page: &mut Page, step: &Step) {
 
 /// Both policies, where one of the two sides is a policy.
 #[allow(clippy::type_complexity, reason = "two sides of which either may be missing")]
-fn policies<'a>(
+pub(crate) fn policies<'a>(
     before: Option<&'a Attributes>,
     after: Option<&'a Attributes>,
 ) -> Option<(Option<&'a byob_model::kind::Policy>, Option<&'a byob_model::kind::Policy>)> {

@@ -52,6 +52,9 @@ pub(crate) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// A page of HTML: a defect.
+    #[error(transparent)]
+    Page(#[from] byob_render::HtmlError),
     /// Anything that a sentence and help lines say.
     #[error("{message}")]
     Said {

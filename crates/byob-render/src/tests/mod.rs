@@ -2,12 +2,15 @@
 
 mod access;
 mod drift;
+mod github;
 mod hostile;
 mod html;
+mod junit;
 mod markdown;
 mod plan;
 mod policy;
 mod progress;
+mod sarif;
 
 use std::collections::{BTreeMap, BTreeSet};
 
