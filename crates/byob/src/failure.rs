@@ -139,7 +139,7 @@ impl Failure {
                 pasted = paste;
                 (details, help, code)
             }
-            Self::Sandbox(_) | Self::File { .. } => (Vec::new(), Vec::new(), 1),
+            Self::Sandbox(_) | Self::File { .. } | Self::Page(_) => (Vec::new(), Vec::new(), 1),
         };
         // The first line says what, the others say more.
         let mut lines = message.lines();

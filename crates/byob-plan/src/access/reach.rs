@@ -200,9 +200,12 @@ pub fn reach(ends: &[Ends], access: &[Access], account_id: &str) -> Reached {
             note(parts, MAY_GAIN, "");
         }
     }
+    let known: BTreeSet<&RootAddress> =
+        ends.iter().map(Ends::root).filter(|root| !reached.unknown.contains_key(root)).collect();
     let all = places.into_iter().map(|((root, class, principal), (parts, conditions))| {
+        let known = known.contains(&root);
         let abilities = parts.iter().flat_map(|(ability, parts)| {
-            becomes(parts).into_iter().map(|becomes| (*ability, becomes)).collect::<Vec<_>>()
+            becomes(parts, known).into_iter().map(|becomes| (*ability, becomes)).collect::<Vec<_>>()
         });
         Reach { root, class, principal, abilities: abilities.collect(), conditions }
     });
@@ -226,12 +229,13 @@ fn note(parts: &mut Parts, end: usize, action: &str) {
     }
 }
 
-fn becomes(parts: &[BTreeSet<String>; 6]) -> Vec<Becomes> {
+/// `known`: whether what the documents give was told.
+fn becomes(parts: &[BTreeSet<String>; 6], known: bool) -> Vec<Becomes> {
     let [before, after, gained, may_gain, lost, may_lose] = parts;
     // What the documents give at both ends, or at neither (a Deny that came or went, and identity policies beside it),
     // changed in its conditions alone.
     let extent = |changed: &BTreeSet<String>, own: &BTreeSet<String>, other: &BTreeSet<String>| {
-        if changed.iter().all(|action| other.contains(action) || !own.contains(action)) {
+        if changed.iter().all(|action| other.contains(action) || known && !own.contains(action)) {
             Extent::Terms
         } else if other.is_empty() {
             Extent::Whole
