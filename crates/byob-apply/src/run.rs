@@ -323,7 +323,11 @@ fn intent_done(recorded: &mut Recorded, plan: &Plan, step: &Step, before: Option
         return Vec::new();
     }
     let identity = recorded.root(&root).map(|root| root.identity.clone()).or(before);
-    let another = |i: &Intent| identity.as_ref().is_some_and(|id| record::made_another(i, id, plan));
+    // A creation that a dead process sent may arrive after the deletion of what an earlier try made: a bucket's intent stays
+    // until it is old.
+    let may_come = |i: &Intent| step.action == Action::Delete && i.name.is_some();
+    let another =
+        |i: &Intent| may_come(i) || identity.as_ref().is_some_and(|id| record::made_another(i, id, plan));
     let (done, left): (Vec<Intent>, Vec<Intent>) =
         std::mem::take(&mut recorded.intents).into_iter().partition(|i| i.address == root && !another(i));
     recorded.intents = left;
