@@ -383,18 +383,3 @@ fn drift_is_shown_with_its_meaning_and_who_reaches_what_by_it() {
         assert!(spaced.contains(words), "{words}\nin\n{spaced}");
     }
 }
-
-#[test]
-fn dump() {
-    let Ok(folder) = std::env::var("DUMP") else { return };
-    let write = |name: &str, page: Result<String, crate::HtmlError>| {
-        std::fs::write(format!("{folder}/{name}.html"), page.unwrap()).unwrap()
-    };
-    write("first", plan_html(&first(), &header()));
-    write("danger", plan_html(&dangerous(), &header()));
-    write("many", plan_html(&many(300), &header()));
-    write("drift", drift_html(&drifted(), &header()));
-    for (n, page) in pages("<img src=x onerror=alert(1)>\u{202e} `a|b` </details> 日本 \"'&amp; {{ 7 }} arn:aws:iam::123456789012:role/very-long-name-that-never-ends-and-goes-on-and-on").into_iter().enumerate() {
-        write(&format!("hostile{n}"), Ok(page));
-    }
-}
