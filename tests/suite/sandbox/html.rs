@@ -20,7 +20,7 @@ fn assert_alone(page: &str) {
 #[test]
 fn a_plan_is_one_page_with_its_digest_and_who_reaches_what() {
     let env = TestEnvironment::new(BUCKET_AND_KEY);
-    let page = env.sandbox("plan --format html").exits(0).data();
+    let page = env.sandbox("plan --format html").exits(0).stdout;
     assert_alone(&page);
     let digest = env.sandbox("plan --format json").json()["digest"].as_str().unwrap().to_owned();
     assert!(page.contains(&format!("apply --approve {digest}")), "{page}");
@@ -30,14 +30,14 @@ fn a_plan_is_one_page_with_its_digest_and_who_reaches_what() {
         assert!(page.contains(words), "{words} in {page}");
     }
     // The same plan is the same page.
-    assert_eq!(env.sandbox("plan --format html").exits(0).data(), page);
+    assert_eq!(env.sandbox("plan --format html").exits(0).stdout, page);
 }
 
 #[test]
 fn drift_is_a_page_too() {
     let env = TestEnvironment::new(BUCKET_AND_KEY);
     env.sandbox("apply --auto-approve").exits(0);
-    let page = env.sandbox("drift --format html").exits(0).data();
+    let page = env.sandbox("drift --format html").exits(0).stdout;
     assert_alone(&page);
     assert!(page.contains("No drift."), "{page}");
     // What nobody changed is drawn as it stands.
@@ -49,7 +49,7 @@ fn drift_is_a_page_too() {
     let s3 = wait(World::of(&env)).s3("us-east-1");
     wait(s3.delete_public_access_block().bucket("acme-wandb-storage").send()).unwrap();
     wait(s3.put_bucket_policy().bucket("acme-wandb-storage").policy(policy.to_string()).send()).unwrap();
-    let page = env.sandbox("drift --format html").exits(2).data();
+    let page = env.sandbox("drift --format html").exits(2).stdout;
     assert_alone(&page);
     for words in ["access grew", "+ read", "− write", "meaning: ", "Access, recorded and now"] {
         assert!(page.contains(words), "{words} in {page}");
