@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use crate::drift::meaning;
 use crate::escape::escape;
 use crate::group::drifted;
-use crate::layout::{Page, Style};
+use crate::layout::Page;
 
 /// One case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn outcome<'a>(drift: impl Iterator<Item = &'a Drift>) -> CaseOutcome {
     CaseOutcome::Failed {
         kind: worst.severity.as_str().to_owned(),
         message: drift.iter().map(|drift| meaning(drift)).collect::<Vec<_>>().join("; "),
-        text: page.print(&Style::default()),
+        text: page.fenced(),
     }
 }
 

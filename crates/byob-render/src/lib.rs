@@ -1,4 +1,4 @@
-//! Plan, drift and events as text and JSON.
+//! Plan, drift and events as text, Markdown, SARIF, JUnit and annotations.
 //!
 //! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for

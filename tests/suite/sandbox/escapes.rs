@@ -28,6 +28,11 @@ fn a_live_value_cannot_paint_over_the_plan() {
         "drift --format json",
         "plan --format html",
         "drift --format html",
+        "plan --format markdown",
+        "drift --format markdown",
+        "plan --format sarif",
+        "drift --format sarif",
+        "drift --format junit",
         "plan --color always",
     ] {
         let stdout = env.sandbox(command).stdout;

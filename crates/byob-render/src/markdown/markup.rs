@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::escape::escape;
 
 /// Longer texts from outside are cut.
-const LONG: usize = 600;
+pub(crate) const LONG: usize = 600;
 
 /// The comment that tells one comment from all others, so that it is found again. `kind`: `plan` or `drift`.
 pub(crate) fn marker(kind: &str, stack: &str) -> String {
@@ -109,6 +109,11 @@ fn longest_run(text: &str) -> usize {
         longest = longest.max(run);
     }
     longest
+}
+
+/// Whether a text is cut.
+pub(crate) fn is_long(text: &str) -> bool {
+    escape(text).chars().nth(LONG).is_some()
 }
 
 fn shortened(text: &str) -> String {

@@ -22,6 +22,9 @@ use crate::summary::count;
 use markup::{code, fence, fold, html_code, html_text, prose};
 use room::{Comment, LIMIT, SHARE, fitting};
 
+/// Of what was found out before, more than this is left out.
+const NOTES: usize = 10;
+
 /// The end of an apply: what was done, what was not, and what to do, as the text says it.
 #[must_use]
 pub fn outcome_markdown(outcome: &Outcome) -> String {
@@ -46,13 +49,15 @@ pub fn outcome_markdown(outcome: &Outcome) -> String {
     format!("### byob apply: {how} · {}\n\n{}", lines.join(", "), fence("text", &shown))
 }
 
-/// Lines of a page as paragraphs.
-fn paragraphs(page: &Page) -> String {
+/// Lines of a page as paragraphs, as many as there is room for.
+fn paragraphs(comment: &mut Comment, page: &Page) {
     let texts = page.lines().iter().filter_map(|line| match line {
-        Line::Text { text, .. } | Line::Whole { text, .. } => Some(text),
+        Line::Text { text, .. } | Line::Whole { text, .. } => Some(comment.text(text) + "\n\n"),
         _ => None,
     });
-    texts.map(|text| format!("{}\n\n", prose(text))).collect()
+    let lines: Vec<String> = texts.collect();
+    let more = |more| format!("And {}.\n\n", count(more, "more line"));
+    comment.items("", &lines, 5, more, "lines of warning");
 }
 
 /// What stands right below the headline: what it is about, that this is not AWS, what runs, what was found out before.
@@ -76,8 +81,9 @@ fn above(comment: &mut Comment, head: &Header) {
             code(who)
         ));
     }
-    let notes: Vec<String> = head.notes.iter().map(|note| format!("- note: {}\n", prose(note))).collect();
-    comment.items("", &notes, 5, |more| format!("- and {}\n", count(more, "more note")), "notes");
+    let notes: Vec<String> =
+        head.notes.iter().map(|note| format!("- note: {}\n", comment.text(note))).collect();
+    comment.some("", &notes, NOTES, 5, |more| format!("- and {}\n", count(more, "more note")), "notes");
     comment.gap();
 }
 

@@ -29,13 +29,14 @@ pub fn plan_markdown(plan: &Plan, head: &Header) -> String {
     let mut page = Page::default();
     mode(&mut page, plan);
     danger(&mut page, plan);
-    comment.push(&paragraphs(&page));
+    paragraphs(&mut comment, &page);
     if plan.steps.is_empty() && !plan.blocked() {
         comment.push(&format!("{}\n\n", prose(&no_changes(plan))));
     }
     let access = concerns(plan);
     if access {
-        comment.push(&verdict_lines(plan));
+        let lines = verdict_lines(&comment, plan);
+        comment.push(&lines);
     }
     findings(&mut comment, plan, "Errors", Finding::blocks, 4);
     if access {
@@ -52,7 +53,7 @@ pub fn plan_markdown(plan: &Plan, head: &Header) -> String {
     let mut page = Page::default();
     already(&mut page, plan);
     comment.gap();
-    comment.push(&paragraphs(&page));
+    paragraphs(&mut comment, &page);
     let all: Vec<Fold> = Group::all(plan).iter().map(fold).collect();
     folds(&mut comment, &all, "buckets and keys");
     let destroy = if plan.mode.destroy { " --destroy" } else { "" };
@@ -97,8 +98,8 @@ fn headline(plan: &Plan, head: &Header) -> String {
     }
     match plan.access_verdict.public {
         Answer::Yes => parts.push("**PUBLIC**".into()),
-        Answer::CannotTell => parts.push("may be public".into()),
-        Answer::No => {}
+        Answer::CannotTell if concerns(plan) => parts.push("may be public".into()),
+        Answer::CannotTell | Answer::No => {}
     }
     match plan.access_verdict.grows {
         Answer::Yes => parts.push("**access grows**".into()),
@@ -140,10 +141,10 @@ fn end(plan: &Plan, head: &Header) -> String {
 }
 
 /// What is said of everybody, proved or not.
-fn verdict_lines(plan: &Plan) -> String {
+fn verdict_lines(comment: &Comment, plan: &Plan) -> String {
     let lines =
         verdict(plan, "Nobody gains access but those below").into_iter().filter_map(|line| match line {
-            Line::Text { text, .. } => Some(format!("- {}\n", prose(&text))),
+            Line::Text { text, .. } => Some(format!("- {}\n", comment.text(&text))),
             _ => None,
         });
     format!("**Access**\n\n{}", lines.collect::<String>())
@@ -162,7 +163,7 @@ fn tables(comment: &mut Comment, plan: &Plan) {
                 name => prose(&principal_in_words(name, own.as_ref())),
             };
             for same in &block.all {
-                rows.push(row(&who, same));
+                rows.push(row(comment, &who, same));
                 if verb == "gains" && plain(same.actions).is_none() {
                     example = example.or(same.entries.first().and_then(|one| one.example.as_ref()));
                 }
@@ -179,14 +180,14 @@ fn tables(comment: &mut Comment, plan: &Plan) {
     }
 }
 
-fn row(who: &str, same: &Same<'_>) -> String {
+fn row(comment: &Comment, who: &str, same: &Same<'_>) -> String {
     let what = plain(same.actions).unwrap_or_else(|| {
         let levels = levels(same.actions).into_iter().map(|(title, names)| format!("{title}: {names}"));
         levels.collect::<Vec<_>>().join("; ")
     });
-    let mut what = prose(&what);
+    let mut what = comment.text(&what);
     if !same.conditions.is_empty() {
-        what += &format!(" ({})", prose(&same.conditions.join("; ")));
+        what += &format!(" ({})", comment.text(&same.conditions.join("; ")));
     }
     let on = same.on(|address| code(&address));
     format!("| {} | {} | {} |\n", cell(who), cell(&what), cell(&on))
@@ -205,25 +206,25 @@ fn findings(
     }
     comment.gap();
     let head = format!("**{title}**\n\n");
-    let mut items: Vec<String> = found.iter().map(|finding| item(finding, true)).collect();
+    let mut items: Vec<String> = found.iter().map(|finding| item(comment, finding, true)).collect();
     if items.iter().map(String::len).sum::<usize>() + head.len() > comment.room(parts) {
-        items = found.iter().map(|finding| item(finding, false)).collect();
+        items = found.iter().map(|finding| item(comment, finding, false)).collect();
         comment.leave_out(format!("the help for {}", title.to_lowercase()));
     }
     let what = title.to_lowercase();
     comment.items(&head, &items, parts, |more| format!("- and {more} more {what}\n"), &what);
 }
 
-fn item(finding: &Finding, help: bool) -> String {
+fn item(comment: &Comment, finding: &Finding, help: bool) -> String {
     let (rule, address) = (finding.rule.id(), code(&finding.address.to_string()));
     let severity =
         if finding.waived.is_some() { format!("{} ", severity(finding.severity).0) } else { String::new() };
-    let mut item = format!("- **{severity}{rule}** {address}: {}\n", prose(&finding.message));
+    let mut item = format!("- **{severity}{rule}** {address}: {}\n", comment.text(&finding.message));
     if let Some(waived) = &finding.waived {
-        item += &format!("  - waived until {}: {}\n", prose(&waived.until), prose(&waived.reason));
+        item += &format!("  - waived until {}: {}\n", prose(&waived.until), comment.text(&waived.reason));
     }
     if help && !finding.help.is_empty() {
-        item += &format!("  - help: {}\n", prose(&finding.help));
+        item += &format!("  - help: {}\n", comment.text(&finding.help));
     }
     item
 }

@@ -1,5 +1,9 @@
 //! How much fits into a comment, and what has to stay out. Whatever is left out is counted, and said at the end.
 
+use std::cell::Cell;
+
+use super::markup::{LONG, is_long, prose};
+
 /// A comment of more than 65,536 characters is refused; how they are counted is not known. A text of fewer bytes has
 /// fewer characters in every encoding. The rest is a margin.
 pub(crate) const LIMIT: usize = 60_000;
@@ -15,17 +19,30 @@ pub(crate) struct Comment {
     text: String,
     limit: usize,
     left_out: Vec<String>,
+    /// Whether a text was cut.
+    cut: Cell<bool>,
 }
 
 impl Comment {
     /// `end` is what the comment must end with, whatever happens.
     pub(crate) fn new(end: &str) -> Self {
-        Self { text: String::new(), limit: LIMIT.saturating_sub(end.len() + LEFT_OUT), left_out: Vec::new() }
+        Self {
+            text: String::new(),
+            limit: LIMIT.saturating_sub(end.len() + LEFT_OUT),
+            left_out: Vec::new(),
+            cut: Cell::new(false),
+        }
     }
 
     /// What must stand there.
     pub(crate) fn push(&mut self, text: &str) {
         self.text.push_str(text);
+    }
+
+    /// A sentence with words from outside in it; remembers whether it had to be cut.
+    pub(crate) fn text(&self, text: &str) -> String {
+        self.cut.set(self.cut.get() || is_long(text));
+        prose(text)
     }
 
     /// An empty line, unless there is one.
@@ -59,10 +76,23 @@ impl Comment {
         more: impl Fn(usize) -> String,
         what: &str,
     ) {
+        self.some(head, items, usize::MAX, parts, more, what);
+    }
+
+    /// The same, of no more than `most` items.
+    pub(crate) fn some(
+        &mut self,
+        head: &str,
+        items: &[String],
+        most: usize,
+        parts: usize,
+        more: impl Fn(usize) -> String,
+        what: &str,
+    ) {
         if items.is_empty() {
             return;
         }
-        let fits = fitting(items, self.room(parts).saturating_sub(head.len()), &more);
+        let fits = fitting(items, self.room(parts).saturating_sub(head.len()), &more).min(most);
         self.push(head);
         items.iter().take(fits).for_each(|item| self.push(item));
         if fits < items.len() {
@@ -78,6 +108,9 @@ impl Comment {
 
     /// The comment. `whole`: the command that prints everything.
     pub(crate) fn finish(mut self, whole: &str, end: &str) -> String {
+        if self.cut.get() {
+            self.leave_out(format!("the ends of texts of more than {LONG} characters"));
+        }
         if !self.left_out.is_empty() {
             self.gap();
             let what = self.left_out.join("; ");

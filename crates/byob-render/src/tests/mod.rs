@@ -78,6 +78,7 @@ fn plan(steps: Vec<Step>, drift: Vec<Drift>) -> Plan {
         record: Vec::new(),
         attributes: 812,
         unsettled: BTreeSet::new(),
+        made: BTreeMap::new(),
         names: BTreeMap::new(),
     }
 }
