@@ -260,14 +260,16 @@ struct Principals<'a> {
 
 /// Anyone first, this account last.
 fn principals<'a>(groups: &'a [(Shape, Vec<&RootAddress>)], own: Option<&AccountId>) -> Vec<Principals<'a>> {
-    let mut reaches: BTreeMap<&str, Vec<(usize, &Vec<Part>)>> = BTreeMap::new();
+    /// In which groups, and how.
+    type Reaches<'p> = Vec<(usize, &'p Vec<Part>)>;
+    let mut reaches: BTreeMap<&str, Reaches<'_>> = BTreeMap::new();
     for (at, ((_, by_whom), _)) in groups.iter().enumerate() {
         for (principal, parts) in by_whom {
             reaches.entry(principal).or_default().push((at, parts));
         }
     }
     let few = reaches.len() <= PRINCIPALS;
-    let mut together: Vec<(Vec<&str>, Vec<(usize, &Vec<Part>)>)> = Vec::new();
+    let mut together: Vec<(Vec<&str>, Reaches<'_>)> = Vec::new();
     for (principal, reached) in reaches {
         match together.iter_mut().find(|(_, known)| !few && *known == reached) {
             Some((all, _)) => all.push(principal),
@@ -356,8 +358,6 @@ fn row(edge: &Edge, parts: &[Part], who: String, on: &Roots) -> Row {
         let all: Vec<String> = classes.collect();
         if all.is_empty() { "nothing".to_owned() } else { all.join("; ") }
     };
-    let conditions: BTreeSet<&str> =
-        parts.iter().flat_map(|part| part.2.iter().map(String::as_str)).collect();
     Row {
         who,
         on: if on.names.is_empty() { on.title.clone() } else { format!("{} ({})", on.title, on.names) },
