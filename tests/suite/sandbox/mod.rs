@@ -13,7 +13,7 @@ mod phases;
 mod refusals;
 mod removal;
 mod scale;
-mod world;
+pub(crate) mod world;
 
 use crate::common::{Output, TestEnvironment};
 
