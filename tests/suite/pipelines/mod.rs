@@ -4,9 +4,11 @@
 
 mod apply;
 mod drift;
+mod elsewhere;
 mod expression;
 mod github;
 mod install;
+mod lint;
 mod plan;
 mod runner;
 
