@@ -9,6 +9,8 @@ use crate::value::word;
 pub struct Header {
     /// As given: `byob.toml`.
     pub config_file: String,
+    /// `stack`: which configuration, where an account has several.
+    pub stack: String,
     /// 12 digits.
     pub account_id: String,
     /// How many buckets are configured.

@@ -97,8 +97,8 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
     /// Exit with 2 if there are steps of any kind
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -110,6 +110,30 @@ pub(crate) struct PlanArgs {
     pub notes: bool,
     #[command(flatten)]
     pub select: Select,
+}
+
+/// How to show a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    Text,
+    Json,
+    /// A comment on a pull request: below 65,536 characters
+    Markdown,
+    /// The findings, for code scanning
+    Sarif,
+}
+
+/// How to show drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriftFormat {
+    Text,
+    Json,
+    /// A comment on an issue: below 65,536 characters
+    Markdown,
+    /// For code scanning
+    Sarif,
+    /// A test case for each recorded address
+    Junit,
 }
 
 /// How to show something.
@@ -147,8 +171,8 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DriftArgs {
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = DriftFormat::Text)]
+    pub format: DriftFormat,
 }
 
 #[derive(Debug, Args)]

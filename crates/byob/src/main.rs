@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod contact;
 mod failure;
+mod github;
 mod place;
 mod planning;
 mod progress;

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use byob_render::Style;
+use byob_render::{Header, Style};
 
 use crate::cli::{Color, Global};
 
@@ -58,6 +58,22 @@ pub(crate) fn print_json(value: &impl serde::Serialize) {
 pub(crate) fn say(text: &str) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "{text}");
+}
+
+/// Talk that has its line breaks already, if it has any line.
+pub(crate) fn say_lines(text: &str) {
+    if !text.is_empty() {
+        say(text.trim_end_matches('\n'));
+    }
+}
+
+/// What stands above a plan or a report, where the format has no place for it: to stderr.
+pub(crate) fn say_header(header: &Header) {
+    if let Some(who) = &header.running {
+        let who = byob_render::escape::escape(who);
+        say(&format!("note: an apply is running ({who}): what it has not done yet is shown as still to do"));
+    }
+    header.notes.iter().for_each(|note| say(&format!("note: {}", byob_render::escape::escape(note))));
 }
 
 /// Asks on stderr and reads one line.

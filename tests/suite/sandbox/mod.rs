@@ -8,6 +8,7 @@ mod escapes;
 mod faults;
 mod first_contact;
 mod first_run;
+mod formats;
 mod identity;
 mod phases;
 mod refusals;

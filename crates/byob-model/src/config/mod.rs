@@ -321,3 +321,4 @@ pub fn parse(text: &str, read_file: &ReadFile<'_>) -> Result<Configuration, Vec<
 }
 
 mod parse;
+mod place;

@@ -2,9 +2,14 @@
 
 mod access;
 mod drift;
+mod github;
+mod hostile;
+mod junit;
+mod markdown;
 mod plan;
 mod policy;
 mod progress;
+mod sarif;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +32,7 @@ const WIDE: Style = Style { color: false, width: 100, notes: false };
 fn header() -> Header {
     Header {
         config_file: "byob.toml".into(),
+        stack: "default".into(),
         account_id: "123456789012".into(),
         buckets: 1,
         keys: 1,
@@ -70,6 +76,7 @@ fn plan(steps: Vec<Step>, drift: Vec<Drift>) -> Plan {
         record: Vec::new(),
         attributes: 812,
         unsettled: BTreeSet::new(),
+        made: BTreeMap::new(),
         names: BTreeMap::new(),
     }
 }

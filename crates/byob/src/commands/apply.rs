@@ -20,6 +20,7 @@ use super::output::hand_over;
 use crate::cli::{ApplyArgs, Global};
 use crate::contact;
 use crate::failure::Failure;
+use crate::github;
 use crate::place::{self, RecordGuard, RecordStore};
 use crate::planning::{Planned, Planner, header, mode};
 use crate::progress::Progress;
@@ -273,6 +274,7 @@ impl Talk for Telling<'_> {
         let header = Header { consented, ..header };
         let style = terminal::plan_style(self.global, self.args.notes);
         terminal::print(&byob_render::plan_text(made.plan, &header, &style));
+        github::plan(self.session, made.plan, &header);
     }
 
     fn agreed(&self, resumed: bool) {
@@ -419,6 +421,7 @@ fn end(global: &Global, session: &Session, ran: &Ran, time: Duration) -> ExitCod
         saved: ran.unsaved.is_none(),
     };
     terminal::say(byob_render::outcome_text(&outcome, &terminal::talk_style(global)).trim_end());
+    github::outcome(session, &outcome);
     if ran.good() {
         terminal::print(&hand_over(&ran.recorded, session.config()));
         ExitCode::SUCCESS
