@@ -85,7 +85,7 @@ fn only_the_head_of_the_branch_is_applied() {
         assert!(job.log.contains("GitHub answered 404"), "{}", job.log);
     }
     let hostile = "feature/$(touch pwned) `x` ü";
-    runner.github.state().heads.insert("feature/%24%28touch%20pwned%29%20%60x%60%20%C3%BC".to_owned(), NEWER.to_owned());
+    runner.github.state().heads.insert(hostile.to_owned(), NEWER.to_owned());
     let job = runner.action(&Event::push().branch(hostile), &approve).is("failure");
     assert!(job.log.contains("the branch has moved on"), "{}", job.log);
 

@@ -149,7 +149,7 @@ fn answer(state: &mut State, method: &str, path: &str, body: &Value) -> (u16, Va
     let number = |at: usize| parts.get(at).and_then(|part: &&str| part.parse().ok()).unwrap_or(0);
     let text = |name: &str| body[name].as_str().map(str::to_owned);
     match (method, parts.as_slice()) {
-        ("GET", ["git", "ref", "heads", ..]) => match state.heads.get(&parts[3..].join("/")) {
+        ("GET", ["git", "ref", "heads", ..]) => match state.heads.get(&decoded(&parts[3..].join("/"))) {
             Some(head) => (200, json!({ "object": { "sha": head } })),
             None => not_found(),
         },
@@ -195,6 +195,24 @@ fn answer(state: &mut State, method: &str, path: &str, body: &Value) -> (u16, Va
         },
         _ => not_found(),
     }
+}
+
+/// A path without its percent signs.
+fn decoded(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digits = [*high, *low].map(char::from).iter().collect::<String>();
+                bytes.push(u8::from_str_radix(&digits, 16).unwrap());
+                rest = after;
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 fn not_found() -> (u16, Value) {
