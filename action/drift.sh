@@ -20,8 +20,8 @@ find_issue() {
   number=
   state=
   while :; do
-    jq -n --arg repository "$GITHUB_REPOSITORY" --arg label "$label" --argjson after "$after" \
-      '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, label: $label, after: $after}' \
+    jq -n --arg repository "$GITHUB_REPOSITORY" --arg with "$label" --argjson after "$after" \
+      '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, "label": $with, after: $after}' \
       >"$work/variables"
     graphql "reading the issues" issues "$work/variables"
     found=$(jq -c --arg mark "$mark" \
@@ -68,7 +68,7 @@ tell() {
   } >"$work/body"
   if [ -z "$number" ]; then
     insist_on_label
-    jq -Rs --arg label "$label" --arg title "byob: drift of $BYOB_CONFIG" '{title: $title, body: ., labels: [$label]}' \
+    jq -Rs --arg with "$label" --arg title "byob: drift of $BYOB_CONFIG" '{title: $title, body: ., labels: [$with]}' \
       "$work/body" >"$work/payload"
     must "opening the issue" POST "/repos/$GITHUB_REPOSITORY/issues" "$work/payload"
     number=$(jq -r .number "$work/answer")
