@@ -16,7 +16,10 @@ fn exactly_the_approved_digest_is_applied() {
     let jobs = runner.run("apply.yml", &Event::push());
     let (plan, apply) = (&jobs["plan"], &jobs["apply"]);
     assert_eq!((plan.result, apply.result), ("success", "success"), "{}\n{}", plan.log, apply.log);
-    assert_eq!((plan.roles.as_slice(), apply.roles.as_slice()), (&["plan".to_owned()][..], &["apply".to_owned()][..]));
+    assert_eq!(
+        (plan.roles.as_slice(), apply.roles.as_slice()),
+        (&["plan".to_owned()][..], &["apply".to_owned()][..])
+    );
     let digest = plan.output("digest");
     assert!(digest.starts_with("sha256:"), "{digest}");
     assert!(plan.summary.contains(&digest), "a reviewer does not see the digest:\n{}", plan.summary);
@@ -60,9 +63,16 @@ fn a_stale_approval_is_the_commands_own_no() {
     let before = runner.env.tree();
     let approve = json!({ "command": "apply", "approve": plan.output("digest") });
     let job = runner.action(&Event::push(), &approve).is("failure");
-    assert_eq!((job.code, job.output("exitcode").as_str(), job.output("digest").as_str()), (Some(2), "2", ""));
+    assert_eq!(
+        (job.code, job.output("exitcode").as_str(), job.output("digest").as_str()),
+        (Some(2), "2", "")
+    );
     assert!(job.log.contains("the plan is not the one that was approved"), "{}", job.log);
-    assert!(commands(&job.log).iter().any(|line| line.contains("not the approved one any more")), "{}", job.log);
+    assert!(
+        commands(&job.log).iter().any(|line| line.contains("not the approved one any more")),
+        "{}",
+        job.log
+    );
     let written: Vec<String> =
         runner.env.written(&before).into_iter().filter(|path| !path.contains("acme-byob-state")).collect();
     assert_eq!(written, [""; 0]);
@@ -118,10 +128,12 @@ fn what_is_no_digest_is_refused_before_anything_is_asked() {
         "$(touch pwned)",
     ];
     for approve in spoilt {
-        let job = runner.action(&Event::push(), &json!({ "command": "apply", "approve": approve })).is("failure");
+        let job =
+            runner.action(&Event::push(), &json!({ "command": "apply", "approve": approve })).is("failure");
         assert!(job.log.contains("approve must be the digest"), "{}", job.log);
     }
-    let job = runner.action(&Event::push(), &json!({ "command": "destroy", "approve": digest })).is("failure");
+    let job =
+        runner.action(&Event::push(), &json!({ "command": "destroy", "approve": digest })).is("failure");
     assert!(job.log.contains("command is plan, apply or drift"), "{}", job.log);
     assert_eq!(runner.env.written(&before), [""; 0]);
     assert_eq!(runner.github.state().requests, [""; 0]);
@@ -137,4 +149,24 @@ fn a_plan_with_an_error_is_not_offered_for_approval() {
     assert_eq!((jobs["plan"].result, jobs["apply"].result), ("failure", "skipped"), "{}", jobs["plan"].log);
     assert_eq!(jobs["plan"].output("digest"), "");
     assert!(jobs["plan"].summary.contains("BYOB006"), "{}", jobs["plan"].summary);
+}
+
+/// The runner tells only the step's own process. byob hears of it, and ends in its own time.
+#[test]
+fn a_cancelled_job_lets_byob_end_by_itself() {
+    let Some(mut runner) = repository() else { return };
+    let sign = runner.env.dir().join("it-runs");
+    runner.env.write(
+        "slow-byob",
+        "#!/usr/bin/env bash\ntrap 'echo finishing the running calls; exit 1' TERM\ntouch it-runs\n\
+         for _ in {1..600}; do sleep 0.1; done\n",
+    );
+    std::process::Command::new("chmod").arg("755").arg(runner.env.dir().join("slow-byob")).status().unwrap();
+    runner.cancel = Some(sign);
+    let approve = format!("sha256:{}", "0".repeat(64));
+    // The first step, which only installs, must not be what is cancelled.
+    let with = json!({ "command": "apply", "approve": approve, "byob-path": "slow-byob" });
+    let job = runner.action(&Event::push(), &with).is("failure");
+    assert!(job.log.contains("finishing the running calls"), "{}", job.log);
+    assert_eq!(job.output("exitcode"), "1");
 }

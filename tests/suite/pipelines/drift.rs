@@ -10,7 +10,14 @@ use crate::sandbox::world::{World, wait};
 const BUCKET: &str = "acme-wandb-storage";
 
 fn hour(runner: &Runner) -> Job {
-    runner.run_with("drift.yml", &Event::schedule(), &json!({ "byob-path": crate::common::byob_binary(), "who": "false" })).remove("drift").unwrap()
+    runner
+        .run_with(
+            "drift.yml",
+            &Event::schedule(),
+            &json!({ "byob-path": crate::common::byob_binary(), "who": "false" }),
+        )
+        .remove("drift")
+        .unwrap()
 }
 
 /// Somebody takes CORS away.
@@ -59,7 +66,10 @@ fn one_issue_is_opened_kept_up_to_date_and_closed() {
     assert_eq!(writes(&runner), ["POST /labels", "POST /issues"]);
     let opened = issue(&runner);
     assert!(opened.body.starts_with("<!-- byob-action:drift:byob.toml -->\n"), "{}", opened.body);
-    assert!(opened.body.contains("bucket.storage") && opened.title == "byob: drift of byob.toml", "{opened:?}");
+    assert!(
+        opened.body.contains("bucket.storage") && opened.title == "byob: drift of byob.toml",
+        "{opened:?}"
+    );
     assert!(job.summary.contains("bucket.storage"), "{}", job.summary);
 
     // The same drift was told.
@@ -112,7 +122,8 @@ fn the_same_drift_in_other_words_is_no_news() {
     hour(&runner).is("failure");
     let said = issue(&runner).body;
     // GitHub's editor ends lines with CR LF.
-    runner.github.state().issues.get_mut(&100).unwrap().body = said.replace('\n', "\r\n").replace("bucket", "thing");
+    runner.github.state().issues.get_mut(&100).unwrap().body =
+        said.replace('\n', "\r\n").replace("bucket", "thing");
     writes(&runner);
     hour(&runner).is("success");
     assert_eq!(writes(&runner), ["PATCH /issues/100"]);
@@ -143,7 +154,13 @@ fn a_strangers_issue_is_left_alone() {
     hour(&runner).is("success");
     assert_eq!(writes(&runner), [""; 0]);
     let state = runner.github.state();
-    assert!(state.issues.values().filter(|issue| issue.author == "mallory").all(|issue| issue.body.ends_with("all is well")));
+    assert!(
+        state
+            .issues
+            .values()
+            .filter(|issue| issue.author == "mallory")
+            .all(|issue| issue.body.ends_with("all is well"))
+    );
 }
 
 #[test]
@@ -151,7 +168,8 @@ fn without_the_issue_every_run_ends_as_byob_does() {
     let Some(runner) = applied() else { return };
     tamper(&runner);
     for _ in 0..2 {
-        let job = runner.action(&Event::schedule(), &json!({ "command": "drift", "issue": "false" })).is("failure");
+        let job =
+            runner.action(&Event::schedule(), &json!({ "command": "drift", "issue": "false" })).is("failure");
         assert_eq!((job.code, job.output("exitcode").as_str()), (Some(2), "2"));
         assert_eq!(job.output("has-changes"), "true");
     }
@@ -167,7 +185,8 @@ fn fail_on_chooses_what_is_red() {
     let job = runner.action(&Event::schedule(), &with("exposure")).is("success");
     assert_eq!((job.output("exitcode").as_str(), job.output("has-changes").as_str()), ("0", "true"));
     assert_eq!(writes(&runner), ["POST /labels", "POST /issues"]);
-    let job = runner.action(&Event::schedule(), &json!({ "command": "drift", "fail-on": "breakage", "issue": "false" }));
+    let job = runner
+        .action(&Event::schedule(), &json!({ "command": "drift", "fail-on": "breakage", "issue": "false" }));
     assert_eq!(job.is("failure").code, Some(2));
     let job = runner.action(&Event::schedule(), &with("$(touch pwned)")).is("failure");
     assert_eq!(job.code, Some(1));
@@ -202,9 +221,17 @@ fn every_configuration_has_its_own_issue() {
     runner.env.write("second/byob.toml", &runner.env.read("byob.toml"));
     let with = json!({ "command": "drift", "working-directory": "second" });
     runner.action(&Event::schedule(), &with).is("failure");
-    let bodies: Vec<String> =
-        runner.github.state().issues.values().map(|issue| issue.body.lines().next().unwrap_or_default().to_owned()).collect();
-    assert_eq!(bodies, ["<!-- byob-action:drift:byob.toml -->", "<!-- byob-action:drift:second%2Fbyob.toml -->"]);
+    let bodies: Vec<String> = runner
+        .github
+        .state()
+        .issues
+        .values()
+        .map(|issue| issue.body.lines().next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        bodies,
+        ["<!-- byob-action:drift:byob.toml -->", "<!-- byob-action:drift:second%2Fbyob.toml -->"]
+    );
     let drift: Value = serde_json::from_str(&runner.byob("drift --format json", 2)).unwrap();
     assert_eq!(drift["summary"]["drifted"], 1);
 }

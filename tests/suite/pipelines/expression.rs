@@ -8,7 +8,8 @@ pub(crate) fn fill(text: &str, context: &Value) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${{") {
-        let (expression, after) = after.split_once("}}").unwrap_or_else(|| panic!("no end of an expression: {text}"));
+        let (expression, after) =
+            after.split_once("}}").unwrap_or_else(|| panic!("no end of an expression: {text}"));
         out.push_str(before);
         out.push_str(&as_text(&value(expression, context)));
         rest = after;
@@ -42,7 +43,10 @@ fn value(expression: &str, context: &Value) -> Value {
         return Value::String(text.to_owned());
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    assert!(!expression.is_empty() && expression.chars().all(plain), "an expression that is not known: {expression}");
+    assert!(
+        !expression.is_empty() && expression.chars().all(plain),
+        "an expression that is not known: {expression}"
+    );
     expression.split('.').fold(context, |at, name| at.get(name).unwrap_or(&Value::Null)).clone()
 }
 

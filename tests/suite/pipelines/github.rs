@@ -130,7 +130,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         }
     };
     drop(state);
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
+    let head =
+        format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&answer));
 }
 

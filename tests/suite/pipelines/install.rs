@@ -51,7 +51,8 @@ fn sha256(runner: &Runner, bytes: &[u8]) -> String {
 fn install(runner: &Runner, served: &[u8], with: &Value) -> Job {
     let path = format!("/releases/v{VERSION}/{}", archive(VERSION));
     runner.github.state().files.insert(path, served.to_vec());
-    let mut given = json!({ "command": "drift", "byob-path": "", "releases": format!("{}/releases", runner.github.url) });
+    let mut given =
+        json!({ "command": "drift", "byob-path": "", "releases": format!("{}/releases", runner.github.url) });
     for (name, value) in with.as_object().unwrap() {
         given[name] = value.clone();
     }
@@ -81,7 +82,8 @@ fn a_release_that_was_replaced_is_neither_unpacked_nor_run() {
     }
     let runner = Runner::new(ONE_BUCKET);
     let release = release(&runner.env);
-    let job = install(&runner, &release, &json!({ "version": VERSION, "sha256": "0".repeat(64) })).is("failure");
+    let job =
+        install(&runner, &release, &json!({ "version": VERSION, "sha256": "0".repeat(64) })).is("failure");
     assert!(job.log.contains("is not what was released"), "{}", job.log);
     assert!(!was_run(&runner), "{}", job.log);
     assert_eq!(commands(&job.log).len(), 1, "{}", job.log);
@@ -138,9 +140,12 @@ fn a_binary_that_is_there_already_is_used_as_it_is() {
     }
     let runner = Runner::new(ONE_BUCKET);
     // Without a record it ends with 1; that it was this binary, its own words show.
-    let job = runner.action(&Event::schedule(), &json!({ "command": "drift", "issue": "false" })).is("failure");
+    let job =
+        runner.action(&Event::schedule(), &json!({ "command": "drift", "issue": "false" })).is("failure");
     assert!(job.log.contains("there is no record at"), "{}", job.log);
-    let job = runner.action(&Event::schedule(), &json!({ "command": "drift", "byob-path": "not-there" })).is("failure");
+    let job = runner
+        .action(&Event::schedule(), &json!({ "command": "drift", "byob-path": "not-there" }))
+        .is("failure");
     assert!(job.log.contains("byob-path names no file"), "{}", job.log);
 }
 
@@ -152,7 +157,10 @@ fn what_the_release_packs_is_what_the_action_unpacks() {
     }
     let runner = Runner::new(ONE_BUCKET);
     let release = pack(&runner.env, byob_binary(), &format!("v{VERSION}"));
-    assert!(release == pack(&runner.env, byob_binary(), &format!("v{VERSION}")), "the same binary, another archive");
+    assert!(
+        release == pack(&runner.env, byob_binary(), &format!("v{VERSION}")),
+        "the same binary, another archive"
+    );
     let sum = sha256(&runner, &release);
     let job = install(&runner, &release, &json!({ "version": VERSION, "sha256": sum })).is("failure");
     assert!(job.log.contains("there is no record at"), "{}", job.log);

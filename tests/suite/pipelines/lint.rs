@@ -23,7 +23,9 @@ fn linters() -> Option<PathBuf> {
     static SAID: Once = Once::new();
     let python = std::env::var_os("BYOB_TEST_PYTHON").filter(|value| !value.is_empty());
     let folder = python.and_then(|python| Path::new(&python).parent().map(Path::to_owned));
-    let whole = |folder: &PathBuf| ["actionlint", "zizmor", "shellcheck"].iter().all(|tool| folder.join(tool).exists());
+    let whole = |folder: &PathBuf| {
+        ["actionlint", "zizmor", "shellcheck"].iter().all(|tool| folder.join(tool).exists())
+    };
     let found = folder.filter(whole);
     if found.is_none() {
         let why = "the linters of the pipelines need BYOB_TEST_PYTHON, in the venv that tests/run makes";
@@ -79,7 +81,13 @@ fn shellcheck_passes() {
     let Some(tools) = linters() else { return };
     let scripts = ["action/apply.sh", "action/drift.sh", "action/install.sh", "action/plan.sh"];
     let mut command = Command::new(tools.join("shellcheck"));
-    passes(command.arg("--external-sources").args(scripts).args([".ci/pack", ".ci/run", "tests/run"]).current_dir(home()));
+    passes(
+        command
+            .arg("--external-sources")
+            .args(scripts)
+            .args([".ci/pack", ".ci/run", "tests/run"])
+            .current_dir(home()),
+    );
 }
 
 /// Every action of others is named by a full commit SHA, with its version beside it; no script holds an expression.
@@ -87,7 +95,9 @@ fn shellcheck_passes() {
 fn nothing_that_can_be_moved_is_used() {
     for workflow in WORKFLOWS {
         let text = std::fs::read_to_string(home().join(workflow)).unwrap();
-        for line in text.lines().filter(|line| line.trim_start().trim_start_matches("- ").starts_with("uses:")) {
+        for line in
+            text.lines().filter(|line| line.trim_start().trim_start_matches("- ").starts_with("uses:"))
+        {
             let (sha, version) = line.split_once('@').and_then(|(_, rest)| rest.split_once(" # v")).unwrap();
             assert!(sha.len() == 40 && sha.chars().all(|c| c.is_ascii_hexdigit()), "{line}");
             assert!(version.split('.').count() == 3, "{line}");
@@ -117,14 +127,18 @@ fn the_roles_trust_exactly() {
         assert_eq!(statements.len(), 1);
         let conditions = statements[0]["Condition"].as_object().unwrap();
         assert_eq!(conditions.keys().collect::<Vec<_>>(), ["StringEquals"]);
-        let claim = |name: &str| conditions["StringEquals"][format!("token.actions.githubusercontent.com:{name}")].clone();
+        let claim = |name: &str| {
+            conditions["StringEquals"][format!("token.actions.githubusercontent.com:{name}")].clone()
+        };
         assert_eq!(claim("aud"), "sts.amazonaws.com");
         assert_eq!(claim("repository_id"), "456789");
         let subjects: Vec<String> = match claim("sub") {
             Value::String(one) => vec![one],
             many => serde_json::from_value(many).unwrap(),
         };
-        assert!(subjects.iter().all(|subject| subject.starts_with("repo:acme") && !subject.contains(['*', '?'])));
+        assert!(
+            subjects.iter().all(|subject| subject.starts_with("repo:acme") && !subject.contains(['*', '?']))
+        );
         // Whoever trusts pull requests trusts no workflow that may write.
         let pull_requests = subjects.iter().any(|subject| subject.ends_with(":pull_request"));
         assert!(pull_requests || claim("job_workflow_ref").as_str().unwrap().ends_with("@refs/heads/main"));

@@ -10,6 +10,7 @@ mod github;
 mod install;
 mod lint;
 mod plan;
+mod release;
 mod runner;
 
 use std::io::Write as _;
@@ -41,7 +42,8 @@ name = "acme-wandb-storage"
 fn tools() -> bool {
     static SAID: Once = Once::new();
     let there = |tool: &&str| ["/usr/bin", "/bin"].iter().any(|folder| Path::new(folder).join(tool).exists());
-    let missing: Vec<&str> = ["bash", "curl", "jq", "tar", "sha256sum"].into_iter().filter(|tool| !there(tool)).collect();
+    let missing: Vec<&str> =
+        ["bash", "curl", "jq", "tar", "sha256sum"].into_iter().filter(|tool| !there(tool)).collect();
     if missing.is_empty() {
         return true;
     }

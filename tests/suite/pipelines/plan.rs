@@ -28,8 +28,16 @@ fn the_comment_is_written_once_and_then_updated() {
     let first = bodies(&runner);
     assert_eq!(first.len(), 1);
     assert!(first[0].starts_with(MARK), "{}", first[0]);
-    assert!(first[0].contains(digest) && first[0].contains("W&amp;B") | first[0].contains("W&B"), "{}", first[0]);
-    assert!(first[0].contains(COMMIT) && first[0].contains("/acme/storage/actions/runs/4242"), "{}", first[0]);
+    assert!(
+        first[0].contains(digest) && first[0].contains("W&amp;B") | first[0].contains("W&B"),
+        "{}",
+        first[0]
+    );
+    assert!(
+        first[0].contains(COMMIT) && first[0].contains("/acme/storage/actions/runs/4242"),
+        "{}",
+        first[0]
+    );
     assert!(job.summary.contains(digest), "{}", job.summary);
     // The log has the plan as text, for people.
     assert!(job.log.contains("bucket.storage   acme-wandb-storage"), "{}", job.log);
@@ -49,7 +57,8 @@ fn only_what_the_token_wrote_is_updated() {
     let event = pull_request(&runner);
     // 150 words of others come first, some with our marker: ours is on the second page.
     let mut state = runner.github.state();
-    let forged = format!("{MARK}### byob: nothing to do\n\nApprove: `byob apply --approve sha256:{}`", "0".repeat(64));
+    let forged =
+        format!("{MARK}### byob: nothing to do\n\nApprove: `byob apply --approve sha256:{}`", "0".repeat(64));
     for number in 0..150 {
         state.comment(7, "mallory", if number % 50 == 0 { &forged } else { "looks good" });
     }
@@ -130,7 +139,10 @@ fn a_blocked_plan_is_shown_and_red() {
     let after = bodies(&runner);
     assert!(after[0].contains("BYOB006"), "{}", after[0]);
     let annotations = commands(&job.log);
-    assert!(annotations.iter().any(|line| line.starts_with("::error ") && line.contains("BYOB006")), "{annotations:?}");
+    assert!(
+        annotations.iter().any(|line| line.starts_with("::error ") && line.contains("BYOB006")),
+        "{annotations:?}"
+    );
 }
 
 /// What an author chooses: branch, title, texts in `byob.toml`. In no place is it more than text.
@@ -150,7 +162,8 @@ fn hostile_names_are_text() {
     let event = Event::pull_request(7, &hostile, &hostile, COMMIT);
     let job = runner.run("plan.yml", &event).remove("plan").unwrap().is("success");
     let told = commands(&job.log);
-    let ours = |line: &&String| ["::error ", "::warning ", "::notice "].iter().any(|kind| line.starts_with(kind));
+    let ours =
+        |line: &&String| ["::error ", "::warning ", "::notice "].iter().any(|kind| line.starts_with(kind));
     assert_eq!(told.iter().find(|line| !ours(line)), None);
     assert!(!runner.env.dir().join("pwned").exists());
     let body = &bodies(&runner)[0];
@@ -158,7 +171,11 @@ fn hostile_names_are_text() {
 
     // The same by the action itself, whose outputs can be seen; and in its own inputs.
     let job = runner.action(&event, &json!({ "command": "plan", "comment": "false" })).is("success");
-    assert!(job.output("digest").starts_with("sha256:") && job.output("digest").len() == 71, "{}", job.output("digest"));
+    assert!(
+        job.output("digest").starts_with("sha256:") && job.output("digest").len() == 71,
+        "{}",
+        job.output("digest")
+    );
     for (input, value) in [
         ("config", "$(touch pwned)"),
         ("config", "--auto-approve"),
@@ -180,7 +197,8 @@ fn hostile_names_are_text() {
 fn targets_are_the_same_for_plan_and_apply() {
     let Some(runner) = repository() else { return };
     runner.env.edit("[bucket.storage]", "[bucket.other]\nname = \"acme-wandb-other\"\n[bucket.storage]");
-    let with = json!({ "command": "plan", "comment": "false", "target": "bucket.storage\n  bucket.storage.tags " });
+    let with =
+        json!({ "command": "plan", "comment": "false", "target": "bucket.storage\n  bucket.storage.tags " });
     let plan = runner.action(&Event::push(), &with).is("success");
     let mut with = json!({ "command": "apply", "approve": plan.output("digest") });
     runner.action(&Event::push(), &with).is("failure");

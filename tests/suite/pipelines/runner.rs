@@ -131,6 +131,8 @@ pub(crate) struct Runner {
     aws: Served,
     temp: PathBuf,
     count: AtomicU32,
+    /// Once this file is there, the job is cancelled.
+    pub(crate) cancel: Option<PathBuf>,
 }
 
 /// The repository of the action, which is this one.
@@ -154,7 +156,7 @@ impl Runner {
         github.state().heads.insert("main".to_owned(), COMMIT.to_owned());
         let temp = env.home().join("runner-temp");
         std::fs::create_dir(&temp).unwrap();
-        Self { env, github, aws, temp, count: AtomicU32::new(0) }
+        Self { env, github, aws, temp, count: AtomicU32::new(0), cancel: None }
     }
 
     /// The variables by which the AWS SDK finds this world.
@@ -189,7 +191,9 @@ impl Runner {
         let mut waiting: Vec<(&String, &Value)> = workflow["jobs"].as_object().unwrap().iter().collect();
         let mut done: BTreeMap<String, Job> = BTreeMap::new();
         while !waiting.is_empty() {
-            let ready = |(_, job): &(&String, &Value)| job["needs"].as_str().is_none_or(|need| done.contains_key(need));
+            let ready = |(_, job): &(&String, &Value)| {
+                job["needs"].as_str().is_none_or(|need| done.contains_key(need))
+            };
             let at = waiting.iter().position(ready).expect("the jobs wait for each other");
             let (name, job) = waiting.remove(at);
             let result = self.job(job, event, &done, with);
@@ -199,7 +203,13 @@ impl Runner {
     }
 
     /// Runs one job again, with what the others ended with the first time.
-    pub(crate) fn run_again(&self, workflow: &str, job: &str, event: &Event, done: &BTreeMap<String, Job>) -> Job {
+    pub(crate) fn run_again(
+        &self,
+        workflow: &str,
+        job: &str,
+        event: &Event,
+        done: &BTreeMap<String, Job>,
+    ) -> Job {
         let workflow = yaml(Path::new("docs/ci/github").join(workflow));
         self.job(&workflow["jobs"][job], event, done, &json!({ "byob-path": byob_binary() }))
     }
@@ -214,7 +224,8 @@ impl Runner {
             "exitcode": "${{ steps.byob.outputs.exitcode }}",
             "has-changes": "${{ steps.byob.outputs.has-changes }}",
         });
-        let credentials = json!({ "uses": "aws-actions/configure-aws-credentials@0", "with": { "role-to-assume": "x" } });
+        let credentials =
+            json!({ "uses": "aws-actions/configure-aws-credentials@0", "with": { "role-to-assume": "x" } });
         let job = json!({ "steps": [credentials, step], "outputs": outputs });
         self.job(&job, event, &BTreeMap::new(), &json!({}))
     }
@@ -260,7 +271,8 @@ impl Runner {
         ended.log = machine.log;
         ended.summary = std::fs::read_to_string(&machine.files["GITHUB_STEP_SUMMARY"]).unwrap();
         ended.roles = machine.roles;
-        let left: Vec<_> = std::fs::read_dir(&self.temp).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            std::fs::read_dir(&self.temp).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         let of_work = |name: &&std::ffi::OsString| !name.to_string_lossy().starts_with("byob-bin-");
         assert_eq!(left.iter().find(of_work), None, "a step left its work behind");
         ended
@@ -281,13 +293,14 @@ impl<'a> Machine<'a> {
         let number = runner.count.fetch_add(1, Ordering::Relaxed);
         let folder = runner.env.home().join(format!("job-{number}"));
         std::fs::create_dir(&folder).unwrap();
-        let files: BTreeMap<&str, PathBuf> = ["GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_ENV", "GITHUB_STEP_SUMMARY"]
-            .map(|name| {
-                let path = folder.join(name);
-                std::fs::write(&path, "").unwrap();
-                (name, path)
-            })
-            .into();
+        let files: BTreeMap<&str, PathBuf> =
+            ["GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_ENV", "GITHUB_STEP_SUMMARY"]
+                .map(|name| {
+                    let path = folder.join(name);
+                    std::fs::write(&path, "").unwrap();
+                    (name, path)
+                })
+                .into();
         let event_path = folder.join("event.json");
         std::fs::write(&event_path, event.payload.to_string()).unwrap();
         let api = &runner.github.url;
@@ -372,14 +385,20 @@ impl<'a> Machine<'a> {
     }
 
     /// A step of shell, as the runner starts it: from a file, with bash's strict options.
-    fn shell(&mut self, step: &Value, context: &Value, more: &BTreeMap<String, String>) -> (Map<String, Value>, i32) {
+    fn shell(
+        &mut self,
+        step: &Value,
+        context: &Value,
+        more: &BTreeMap<String, String>,
+    ) -> (Map<String, Value>, i32) {
         assert!(!step["run"].as_str().unwrap().contains("${{"), "an expression in a script: {step}");
         let script = self.files["GITHUB_OUTPUT"].with_file_name("step.sh");
         std::fs::write(&script, step["run"].as_str().unwrap()).unwrap();
         std::fs::write(&self.files["GITHUB_OUTPUT"], "").unwrap();
         let added = std::fs::read_to_string(&self.files["GITHUB_PATH"]).unwrap();
         let path: Vec<&str> = added.lines().rev().chain([self.variables["PATH"].as_str()]).collect();
-        let folder = step["working-directory"].as_str().map_or(".".to_owned(), |folder| fill(folder, context));
+        let folder =
+            step["working-directory"].as_str().map_or(".".to_owned(), |folder| fill(folder, context));
         let log = self.files["GITHUB_OUTPUT"].with_file_name("log");
         let file = std::fs::File::create(&log).unwrap();
         let mut command = Command::new("bash");
@@ -390,7 +409,17 @@ impl<'a> Machine<'a> {
             command.env(name, fill(value.as_str().unwrap(), context));
         }
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
-        let code = command.status().unwrap().code().unwrap_or(-1);
+        let mut child = command.spawn().unwrap();
+        if let Some(sign) = &self.runner.cancel {
+            while !sign.exists() && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            if child.try_wait().unwrap().is_none() {
+                // To the step's process alone, as the runner does it.
+                Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+            }
+        }
+        let code = child.wait().unwrap().code().unwrap_or(-1);
         self.log.push_str(&std::fs::read_to_string(&log).unwrap());
         (outputs(&std::fs::read_to_string(&self.files["GITHUB_OUTPUT"]).unwrap()), code)
     }
