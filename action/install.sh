@@ -47,8 +47,10 @@ releases=$BYOB_RELEASES
 curl --silent --show-error --fail --location --proto '=https,http' --retry 3 --retry-connrefused --max-time 300 \
   --output "$folder/$archive" -- "$releases/v$version/$archive" ||
   die "$archive cannot be downloaded from $releases/v$version"
-printf '%s  %s\n' "$sum" "$folder/$archive" | sha256sum --check --status ||
-  die "$archive is not what was released: its SHA-256 is $(sha256sum "$folder/$archive" | cut -d' ' -f1), and must be $sum; nothing of it was run"
+got=$(sha256sum -- "$folder/$archive")
+got=${got%% *}
+[ "$got" = "$sum" ] ||
+  die "$archive is not what was released: its SHA-256 is $got, and must be $sum; nothing of it was run"
 tar -xzf "$folder/$archive" -C "$folder" byob
 rm "$folder/$archive"
 printf '%s\n' "$folder" >>"$GITHUB_PATH"

@@ -200,6 +200,7 @@ fn answer(state: &mut State, method: &str, path: &str, body: &Value) -> (u16, Va
 
 /// A path without its percent signs.
 fn decoded(path: &str) -> String {
+    assert!(!path.contains("%2F"), "a slash of a branch is a slash of the path: {path}");
     let mut bytes = Vec::new();
     let mut rest = path.as_bytes();
     while let [first, after @ ..] = rest {

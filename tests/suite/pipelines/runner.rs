@@ -2,7 +2,7 @@
 //! out repository, against the served sandbox and the stand-in for GitHub's API. Of other people's actions it knows what
 //! they leave behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -434,10 +434,13 @@ fn merge(into: &mut Value, from: &Value) {
 /// A file of outputs, as the runner reads it.
 fn outputs(text: &str) -> Map<String, Value> {
     let mut outputs = Map::new();
+    let mut ends = BTreeSet::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let (name, value) = match line.split_once("<<") {
             Some((name, end)) => {
+                // Drawn by lot: a value that held the delimiter could write another output.
+                assert!(end.len() > 30 && ends.insert(end), "{text}");
                 let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
                 (name, value.join("\n"))
             }
