@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::Kind;
 use byob_plan::Rule;
-use byob_plan::access::{Access, Answer, Proof};
+use byob_plan::access::{Access, Answer, Example, Proof};
 use byob_plan::plan::Plan;
 use byob_policy::{AccountId, Level, ResourceClass, principal_in_words, real_actions};
 
@@ -111,14 +111,19 @@ pub(crate) fn access(page: &mut Page, plan: &Plan) {
 
 /// Who gains and who loses, in the order in which a reviewer has to stop. Roots on which it is the same stand together.
 pub(crate) fn blocks(plan: &Plan) -> Vec<Block<'_>> {
+    blocks_of(&plan.access, own_account(plan).as_ref())
+}
+
+/// The same of what was gained and lost otherwise.
+pub(crate) fn blocks_of<'a>(access: &'a [Access], own: Option<&AccountId>) -> Vec<Block<'a>> {
     let mut of: BTreeMap<&str, Vec<&Access>> = BTreeMap::new();
-    for one in &plan.access {
+    for one in access {
         of.entry(&one.principal).or_default().push(one);
     }
     let mut of: Vec<(&str, Vec<&Access>)> = of.into_iter().collect();
     // Anyone first; the owner's account, which has the keys to everything anyway, last.
-    let own: Vec<String> = plan.accounts.iter().map(|account| format!("::{}:", account.account_id)).collect();
-    of.sort_by_key(|(name, _)| (*name != "*", own.iter().any(|own| name.contains(own)), *name));
+    let own = own.map(|own| format!("::{own}:"));
+    of.sort_by_key(|(name, _)| (*name != "*", own.as_ref().is_some_and(|own| name.contains(own)), *name));
     let mut blocks = Vec::new();
     for (principal, entries) in of {
         for (verb, lost, sure) in [
@@ -190,14 +195,15 @@ fn block(page: &mut Page, block: Block<'_>, own: Option<&AccountId>) {
         }
     }
     if let Some(example) = example.filter(|_| verb == "gains") {
-        let text = format!(
-            "e.g. {} could now  {}  on {}",
-            word(&example.who),
-            word(&example.action),
-            word(&example.resource)
-        );
+        let text = for_example(example);
         page.push(Line::Text { indent: 4, hang: 6, paint: Paint::Dim, text });
     }
+}
+
+/// A request that shows it.
+pub(crate) fn for_example(example: &Example) -> String {
+    let Example { who, action, resource } = example;
+    format!("e.g. {} could now  {}  on {}", word(who), word(action), word(resource))
 }
 
 impl Same<'_> {

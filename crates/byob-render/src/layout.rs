@@ -171,7 +171,7 @@ impl Page {
                     );
                 }
                 Line::Diff { sign, text } => {
-                    print_diff(&mut out, style, (width, margin), *sign, &escape(text))
+                    print_diff(&mut out, style, (width, margin), *sign, &escape(text));
                 }
             }
         }

@@ -194,7 +194,8 @@ pub(crate) fn notes_in_one_line(plan: &Plan) -> Option<String> {
     (all > 0).then(|| format!("{}: {} (byob plan --notes)", count(all, "note"), short.join(", ")))
 }
 
-fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
+/// What it comes to, and what to do.
+pub(crate) fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
     page.gap();
     if let Some(notes) = notes_in_one_line(plan).filter(|_| !style.notes) {
         page.text(Paint::Plain, notes);

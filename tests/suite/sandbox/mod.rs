@@ -10,6 +10,7 @@ mod first_contact;
 mod first_run;
 mod formats;
 mod identity;
+mod log;
 mod phases;
 mod refusals;
 mod removal;

@@ -101,5 +101,9 @@ pub(super) fn hostile_report(text: &str) -> Report {
         Some(policy(&[vendor()])),
     );
     let drift = plan.drift.into_iter().chain([gone, changed]).collect::<Vec<_>>();
-    Report { summary: DriftSummary { drifted: drift.len(), addresses: 22, attributes: 58 }, drift }
+    Report {
+        summary: DriftSummary { drifted: drift.len(), addresses: 22, attributes: 58 },
+        drift,
+        ends: Vec::new(),
+    }
 }

@@ -214,10 +214,10 @@ fn drift_is_a_table_with_the_worst_first_and_a_fold_a_root() {
         drift("bucket.vision.public_access_block", Some(shut), Some(open)),
     ];
     let summary = byob_plan::drift::DriftSummary { drifted: 2, addresses: 57, attributes: 812 };
-    let markdown = drift_markdown(&byob_plan::drift::Report { drift, summary }, &header());
+    let markdown = drift_markdown(&byob_plan::drift::Report { drift, summary, ends: Vec::new() }, &header());
     read(&markdown);
     assert_snapshot!(markdown);
-    let none = byob_plan::drift::Report { drift: Vec::new(), summary };
+    let none = byob_plan::drift::Report { drift: Vec::new(), summary, ends: Vec::new() };
     assert!(read(&drift_markdown(&none, &header())).folds == 0);
 }
 

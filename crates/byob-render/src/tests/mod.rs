@@ -4,7 +4,9 @@ mod access;
 mod drift;
 mod github;
 mod hostile;
+mod html;
 mod junit;
+mod log;
 mod markdown;
 mod plan;
 mod policy;
@@ -70,6 +72,7 @@ fn plan(steps: Vec<Step>, drift: Vec<Drift>) -> Plan {
         drift,
         access: Vec::new(),
         access_verdict: AccessVerdict::default(),
+        ends: Vec::new(),
         findings: Vec::new(),
         digest: "sha256:3f9c0d6a5e1b7784920a6c1f5d3e8b9074a2c6d8e0f1a3b5c7d9e1f3a5b7c9d1".into(),
         already: Vec::new(),
