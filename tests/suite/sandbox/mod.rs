@@ -16,7 +16,7 @@ mod phases;
 mod refusals;
 mod removal;
 mod scale;
-mod world;
+pub(crate) mod world;
 
 use crate::common::{Output, TestEnvironment};
 
