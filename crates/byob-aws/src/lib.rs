@@ -4,7 +4,7 @@
 //! `credentials` is the chain of sources it asks; `cloud` holds the clients, the bound on requests in flight and the
 //! way every request goes; `codes` and `error` turn AWS's answers into the closed list that everything above decides
 //! by; `read` and `perform` are the two halves of the trait; then one file a kind, named as in `byob-model`, each with
-//! `read`, `put` and `remove` in that order where AWS has them; and `objects`, where a record is kept. What may not enter: comparing, deciding, retrying
+//! `read`, `put` and `remove` in that order where AWS has them; and `objects`, where a record is kept; `trace` tells of every call. What may not enter: comparing, deciding, retrying
 //! writes, and words about plans.
 
 #![allow(
@@ -35,6 +35,7 @@ mod public_access_block;
 mod read;
 mod rotation;
 mod tags;
+mod trace;
 mod versioning;
 
 #[cfg(test)]

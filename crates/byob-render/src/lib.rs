@@ -5,7 +5,7 @@
 //! a whole resource, for a policy; `header`, `access`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side and
 //! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply; `markdown` puts all of
 //! them into a comment, `html` into a page, `github` into the notes beside a change, `junit` into a test report; `place`
-//! knows the lines of the configuration.
+//! knows the lines of the configuration; `log` makes lines for programs of all that happens.
 
 mod access;
 pub mod diagnostic;
@@ -17,6 +17,7 @@ mod header;
 mod html;
 mod junit;
 mod layout;
+mod log;
 mod markdown;
 mod place;
 mod plan;
@@ -35,6 +36,7 @@ pub use header::Header;
 pub use html::{HtmlError, drift_html, plan_html};
 pub use junit::{Case, CaseOutcome, checks_junit, drift_junit};
 pub use layout::Style;
+pub use log::{Fields, Level, call_text, log_diagnostic, log_event, log_line, log_outcome, of_answer};
 pub use markdown::{drift_markdown, outcome_markdown, plan_markdown};
 pub use place::ConfigFile;
 pub use plan::{counts, plan_details, plan_text};

@@ -40,9 +40,12 @@ pub(crate) struct Global {
     /// When to use colour (NO_COLOR is respected)
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
-    /// Say more: every retry, every round of reading back
+    /// Say more: every call to AWS, every retry, every round of reading back
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// How to talk on stderr: lines for people, or one JSON object a line
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// Never ask
     #[arg(long, global = true)]
     pub no_input: bool,
@@ -54,6 +57,13 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// How to talk on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -68,6 +68,6 @@ fn summarize(markdown: &str) {
     };
     let file = std::fs::OpenOptions::new().append(true).create(true).open(&path);
     if let Err(error) = file.and_then(|mut file| file.write_all(format!("{markdown}\n").as_bytes())) {
-        terminal::say(&format!("note: the job's summary could not be written: {error} ({})", path.display()));
+        terminal::note(&format!("the job's summary could not be written: {error} ({})", path.display()));
     }
 }

@@ -55,7 +55,7 @@ fn findings_are_a_sarif_log_at_the_lines_of_the_configuration() {
 fn drift_is_a_comment_a_sarif_log_and_a_test_report() {
     let env = drifted();
     let markdown = quiet(env.sandbox("drift --format markdown").exits(2)).stdout;
-    let head = "<!-- byob:drift:default -->\n### byob drift: 1 of 7 recorded addresses drifted · **1 may expose something**";
+    let head = "<!-- byob:drift:default -->\n### byob drift: 1 of 8 recorded addresses drifted · **1 may expose something**";
     assert!(markdown.starts_with(head), "{markdown}");
     assert!(markdown.contains("\n| exposure | `bucket.storage.public_access_block` | "), "{markdown}");
 
@@ -66,7 +66,7 @@ fn drift_is_a_comment_a_sarif_log_and_a_test_report() {
 
     let junit = quiet(env.sandbox("drift --format junit").exits(2)).stdout;
     assert!(
-        junit.contains(r#"<testsuite name="byob drift" tests="7" skipped="0" errors="0" failures="1">"#),
+        junit.contains(r#"<testsuite name="byob drift" tests="8" skipped="0" errors="0" failures="1">"#),
         "{junit}"
     );
 
@@ -139,7 +139,7 @@ fn in_github_actions_plan_apply_and_drift_write_the_summary_and_annotations() {
             "### byob: 7 to create",
             "### byob: 7 to create",
             "### byob apply: applied",
-            "### byob drift: 1 of 7 recorded addresses drifted",
+            "### byob drift: 1 of 8 recorded addresses drifted",
         ]
     );
     assert!(summary.starts_with("of an earlier step\n<!-- byob:plan:default -->\n"), "{summary}");

@@ -11,6 +11,7 @@ mod first_run;
 mod formats;
 mod html;
 mod identity;
+mod log;
 mod phases;
 mod refusals;
 mod removal;

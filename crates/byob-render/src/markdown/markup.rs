@@ -183,9 +183,12 @@ impl Prose {
 /// Whether a word is nothing but a word, wherever it stands in a line.
 fn is_plain(word: &str) -> bool {
     let harmless = |c: char| c.is_alphanumeric() || "-'’.%+=→×·–&".contains(c);
+    // Of tickets, such as GH-12; a date is none.
     let is_reference = || {
-        let number = word.rsplit_once('-').map(|(_, number)| number);
-        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        word.rsplit_once('-').is_some_and(|(before, number)| {
+            let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+            digits && before.contains(char::is_alphabetic)
+        })
     };
     // An account id is too likely to be an account id.
     let is_commit = || {
@@ -222,6 +225,7 @@ mod tests {
             ("`a b` is protected, and would go.", "`a b` is protected, and would go."),
             ("by @team (see #12).", "by `@team` (see `#12`)."),
             ("GH-12 us-east-1 deadbeef1 123456789012", "`GH-12` `us-east-1` `deadbeef1` 123456789012"),
+            ("until 2027-01-31", "until 2027-01-31"),
             (
                 "see https://evil.example, or www.evil.example",
                 "see `https://evil.example`, or `www.evil.example`",

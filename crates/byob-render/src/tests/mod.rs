@@ -6,6 +6,7 @@ mod github;
 mod hostile;
 mod html;
 mod junit;
+mod log;
 mod markdown;
 mod plan;
 mod policy;

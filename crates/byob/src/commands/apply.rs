@@ -21,6 +21,7 @@ use crate::cli::{ApplyArgs, Global};
 use crate::contact;
 use crate::failure::Failure;
 use crate::github;
+use crate::log;
 use crate::place::{self, RecordGuard, RecordStore};
 use crate::planning::{Planned, Planner, header, mode};
 use crate::progress::Progress;
@@ -420,7 +421,12 @@ fn end(global: &Global, session: &Session, ran: &Ran, time: Duration) -> ExitCod
         nothing_to_do: false,
         saved: ran.unsaved.is_none(),
     };
-    terminal::say(byob_render::outcome_text(&outcome, &terminal::talk_style(global)).trim_end());
+    if log::is_json() {
+        let (level, fields) = byob_render::log_outcome(&outcome);
+        log::write(level, "apply_ended", fields);
+    } else {
+        terminal::line(byob_render::outcome_text(&outcome, &terminal::talk_style(global)).trim_end());
+    }
     github::outcome(session, &outcome);
     if ran.good() {
         terminal::print(&hand_over(&ran.recorded, session.config()));
