@@ -8,7 +8,9 @@ use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
@@ -49,6 +51,9 @@ impl fmt::Display for Endpoint {
         }
     }
 }
+
+/// How many requests of an assumed role may be in flight at once.
+const CONCURRENCY_OF_A_ROLE: usize = 32;
 
 /// AWS, through its SDK. Made by [`crate::connect`].
 pub struct AwsCloud {
@@ -123,6 +128,20 @@ impl AwsCloud {
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The same connection as another role, which the caller assumes; nothing is contacted yet.
+    pub async fn assuming(&self, role_arn: &str) -> Self {
+        let provider =
+            AssumeRoleProvider::builder(role_arn).configure(&self.config).session_name("byob-verify").build();
+        let credentials = SharedCredentialsProvider::new(provider.await);
+        let config = self.config.to_builder().credentials_provider(credentials).build();
+        Self::new(config, self.endpoint.clone(), self.region.clone(), None, CONCURRENCY_OF_A_ROLE)
+    }
+
+    /// What an HTTP client that signs nothing is made of.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// Reads of S3 in a region.
