@@ -98,7 +98,10 @@ mod tests {
 
     #[test]
     fn an_address_is_taken_apart_behind_its_port() {
-        assert_eq!(apart("https://b.s3.eu-west-1.amazonaws.com/k?x=1"), Some(("https://b.s3.eu-west-1.amazonaws.com", "/k?x=1")));
+        assert_eq!(
+            apart("https://b.s3.eu-west-1.amazonaws.com/k?x=1"),
+            Some(("https://b.s3.eu-west-1.amazonaws.com", "/k?x=1"))
+        );
         assert_eq!(apart("http://127.0.0.1:5000/b/k"), Some(("http://127.0.0.1:5000", "/b/k")));
         assert_eq!(apart("http://127.0.0.1:5000"), Some(("http://127.0.0.1:5000", "")));
         assert_eq!(apart("nothing"), None);

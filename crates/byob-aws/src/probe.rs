@@ -97,9 +97,7 @@ impl<'a> S3Probe<'a> {
 
     /// Sends what needs no signing any more.
     async fn ordinary(&self, about: About<'a>, request: Ordinary) -> Result<Reply, Refused> {
-        send(self.cloud, request)
-            .await
-            .map_err(|message| refused(&about.error(ErrorKind::Network, message)))
+        send(self.cloud, request).await.map_err(|message| refused(&about.error(ErrorKind::Network, message)))
     }
 }
 
@@ -330,7 +328,8 @@ fn refused(error: &CloudError) -> Refused {
         (None, None) => String::new(),
     };
     if !error.message.is_empty() {
-        let quoted = if answer.is_empty() { error.message.clone() } else { format!(" \"{}\"", error.message) };
+        let quoted =
+            if answer.is_empty() { error.message.clone() } else { format!(" \"{}\"", error.message) };
         answer.push_str(&quoted);
     }
     if let Some(id) = &error.request_id {

@@ -3,9 +3,11 @@
 //! Rooms: [`escape`] makes control and format characters visible; [`diagnostic`] shows errors of the configuration;
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
 //! a whole resource, for a policy; `header`, `access`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side and
-//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply.
+//! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply,
+//! `checks` what a verification proved.
 
 mod access;
+mod checks;
 pub mod diagnostic;
 mod drift;
 pub mod escape;
@@ -22,6 +24,7 @@ mod summary;
 mod tests;
 mod value;
 
+pub use checks::{Verified, checks_text, checks_to_value};
 pub use drift::drift_text;
 pub use header::Header;
 pub use layout::Style;

@@ -20,8 +20,7 @@ const ANY: &str = "https://wandb.ai";
 /// The header that scripts send with an upload.
 pub const ASKED_HEADER: &str = "content-type";
 
-const BROKEN: &str =
-    "a CORS error in the browser's console; media, files and uploads fail there, and the check when a team is made";
+const BROKEN: &str = "a CORS error in the browser's console; media, files and uploads fail there, and the check when a team is made";
 
 /// The methods that W&B's pages use.
 pub(crate) fn methods(purpose: Purpose) -> &'static [&'static str] {
@@ -79,7 +78,9 @@ pub(crate) fn lets_in(reply: &Reply, origin: &str) -> bool {
 pub(crate) fn from_ours(subject: &Subject<'_>, origin: &str, refused: &[String]) -> Check {
     let outcome = match refused {
         [] => Outcome::PASSED,
-        refused => Outcome::failed(format!("a preflight is refused: {}", refused.join("; ")), cure(subject), BROKEN),
+        refused => {
+            Outcome::failed(format!("a preflight is refused: {}", refused.join("; ")), cure(subject), BROKEN)
+        }
     };
     let methods = methods(subject.purpose()).join(", ");
     let proves = format!("pages of {origin} may use {methods} (CORS preflight)");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `policy/s3:PutObject`, `put`, `cors https://acme.wandb.io`: unique beside the address.
+    /// `s3:PutObject`, `put`, `cors https://acme.wandb.io`: unique beside the address.
     pub id: String,
     /// What it is about: `bucket.storage`, `bucket.storage.policy`.
     pub address: String,
@@ -20,7 +20,7 @@ pub struct Check {
 pub enum Outcome {
     /// It is so.
     Passed {
-        /// What was taken for granted, if anything.
+        /// What was taken for given, if anything: `over TLS 1.3`.
         given: Option<String>,
     },
     /// It is not so.
@@ -120,4 +120,17 @@ impl Check {
             "why": why,
         })
     }
+}
+
+/// All checks of one bucket, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketChecks {
+    /// `bucket.storage`.
+    pub address: String,
+    /// The bucket's name.
+    pub name: String,
+    /// Its region, as the configuration says.
+    pub region: String,
+    /// The checks.
+    pub checks: Vec<Check>,
 }

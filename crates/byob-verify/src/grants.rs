@@ -21,7 +21,11 @@ const MEANINGS: [(&str, &str, &str); 12] = [
     ("s3:PutObject", "write objects", "runs cannot upload: 403 on upload"),
     ("s3:DeleteObject", "delete objects", "deleted runs and artifacts stay and cost"),
     ("s3:AbortMultipartUpload", "abort uploads", "failed uploads stay and cost"),
-    ("s3:ListBucket", "list objects", "files are not found; the check of the bucket fails when a team is made"),
+    (
+        "s3:ListBucket",
+        "list objects",
+        "files are not found; the check of the bucket fails when a team is made",
+    ),
     ("s3:ListBucketMultipartUploads", "list unfinished uploads", "large uploads are not resumed"),
     ("s3:ListBucketVersions", "list versions", "artifact garbage collection frees nothing"),
     ("s3:GetBucketVersioning", "read the versioning", "artifact garbage collection does not run"),
@@ -61,7 +65,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     let address = subject.address.aspect(Kind::BucketPolicy);
     if !subject.root.wandb_access {
         return vec![Check::new(
-            "policy/none",
+            "taken-out",
             address,
             "the bucket policy gives W&B nothing, as wandb_access = false says",
             taken_out(subject, patterns, &asked),
@@ -71,16 +75,14 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         .iter()
         .map(|pattern| {
             let (_, may, without) = meaning(pattern);
-            let proves = format!("the bucket policy lets W&B {may} ({pattern})");
+            let proves = format!("the bucket policy lets W&B {may}");
             let outcome = match asked.refused(pattern) {
                 None => Outcome::Passed { given: asked.given.clone() },
-                Some(refused) => Outcome::failed(
-                    refused.told(subject, &document),
-                    cure(subject, &refused),
-                    without,
-                ),
+                Some(refused) => {
+                    Outcome::failed(refused.told(subject, &document), cure(subject, &refused), without)
+                }
             };
-            Check::new(format!("policy/{pattern}"), address.clone(), proves, outcome)
+            Check::new(*pattern, address.clone(), proves, outcome)
         })
         .collect()
 }
@@ -161,7 +163,9 @@ impl<'a> Asked<'a> {
         }
         if by_network {
             given.push(match egress.is_empty() {
-                true => "from an address that the policy lets in: W&B's own are not known ([wandb] egress)".to_owned(),
+                true => {
+                    "from an address that it lets in (W&B's own are not known: [wandb] egress)".to_owned()
+                }
                 false => "from each of [wandb] egress".to_owned(),
             });
         }
@@ -171,7 +175,7 @@ impl<'a> Asked<'a> {
             places,
             restricts,
             sources,
-            given: (!given.is_empty()).then(|| format!("a request {}", given.join(", "))),
+            given: (!given.is_empty()).then(|| given.join(", ")),
         }
     }
 

@@ -3,7 +3,6 @@
 //! Source: KMS developer guide, "Allowing users in other accounts to use a KMS key"; W&B documentation, "Bring your own
 //! bucket".
 
-use byob_model::address::RootAddress;
 use byob_model::desired::{KEY_USE_ACTIONS, REFERENCE_KEY_ACTIONS};
 use byob_model::kind::{Algorithm, Attributes, KeyState, Purpose};
 use byob_model::live::{KeyFacts, LiveAspect, LiveKey};
@@ -20,7 +19,9 @@ use crate::subject::{Subject, UsedKey};
 /// What each action is for, and what W&B fails to do without it.
 fn meaning(pattern: &str) -> (&'static str, &'static str) {
     match pattern {
-        "kms:Decrypt" => ("decrypt", "files do not open: 403 on download, although the bucket policy is right"),
+        "kms:Decrypt" => {
+            ("decrypt", "files do not open: 403 on download, although the bucket policy is right")
+        }
         "kms:Describe*" => ("look at the key", "the check of the key fails when a team is made"),
         "kms:Encrypt" => ("encrypt", "runs cannot upload: 403 on upload"),
         "kms:ReEncrypt*" => ("re-encrypt", "copies inside the bucket fail with 403"),
@@ -30,19 +31,20 @@ fn meaning(pattern: &str) -> (&'static str, &'static str) {
 
 pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     let Some(key) = &subject.key else { return aws_owned(subject).into_iter().collect() };
-    let address = match key.name.parse::<RootAddress>() {
-        Ok(root) => root.aspect(Kind::KeyPolicy),
-        Err(_) => subject.address.aspect(Kind::Encryption),
-    };
+    // Two buckets may be on one key: what it is to them stands with each.
+    let address = subject.address.aspect(Kind::Encryption);
     let usable = |outcome| {
-        let proves = format!("the key of {} ({}) exists and is enabled", subject.address, key.name);
-        Check::new(format!("key/{}", subject.address), address.clone(), proves, outcome)
+        Check::new("key", address.clone(), format!("its key {} exists and is enabled", key.name), outcome)
     };
     let broken = "403 or KMS.DisabledException on every upload and download";
     let facts: &KeyFacts = match (&key.arn, key.live) {
         (None, _) => {
             let seen = format!("no key has the alias of {}", key.name);
-            return vec![usable(Outcome::failed(seen, "byob plan shows what is missing, byob apply mends it", broken))];
+            return vec![usable(Outcome::failed(
+                seen,
+                "byob plan shows what is missing, byob apply mends it",
+                broken,
+            ))];
         }
         (Some(arn), Some(LiveKey::Absent)) => {
             let seen = format!("there is no key {arn}");
@@ -70,7 +72,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         _ => {
             let why = "this caller may not read the key's policy (kms:GetKeyPolicy)";
             let proves = format!("the policy of {} lets W&B use it", key.name);
-            checks.push(Check::new(format!("key-policy/{}", subject.address), address, proves, Outcome::skipped(why)));
+            checks.push(Check::new("key-policy", address, proves, Outcome::skipped(why)));
             return checks;
         }
     };
@@ -80,20 +82,22 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
             Purpose::Reference => &REFERENCE_KEY_ACTIONS,
         };
         checks.extend(patterns.iter().map(|pattern| {
-            let proves = format!("the policy of {} lets W&B {} ({pattern})", key.name, meaning(pattern).0);
+            let proves = format!("the policy of {} lets W&B {}", key.name, meaning(pattern).0);
             let outcome = grant(subject, key, facts, document, pattern);
-            Check::new(format!("key-policy/{pattern}/{}", subject.address), address.clone(), proves, outcome)
+            Check::new(*pattern, address.clone(), proves, outcome)
         }));
     }
     let outcome = match key.desired {
         Some(desired) => beyond(subject, Guarded::Key, desired, document),
         None => match named(subject, document, None) {
             others if others.is_empty() => Outcome::PASSED,
-            others => Outcome::skipped(format!("the key is not byob's to manage; its policy lets in {others} too")),
+            others => {
+                Outcome::skipped(format!("the key is not byob's to manage; its policy lets in {others} too"))
+            }
         },
     };
     let proves = format!("the policy of {} lets in nobody whom byob.toml does not name", key.name);
-    checks.push(Check::new(format!("key-nobody-else/{}", subject.address), address, proves, outcome));
+    checks.push(Check::new("key-nobody-else", address, proves, outcome));
     checks
 }
 
@@ -123,13 +127,17 @@ fn grant(
                 continue;
             }
             let why = match (decision.reason, decision.deciding.first()) {
-                (Reason::DeniedByStatement, Some(index)) => format!("{} denies it", statement(document, *index)),
+                (Reason::DeniedByStatement, Some(index)) => {
+                    format!("{} denies it", statement(document, *index))
+                }
                 (Reason::IdentityMissing, _) => "its account is let in, and it is not named".to_owned(),
                 _ => "no statement allows it".to_owned(),
             };
             let cure = match key.desired {
                 Some(_) => "byob plan shows what was changed, byob apply puts byob's own key policy back",
-                None => "have W&B's use put into the key's policy by whoever owns it: a bucket policy alone gives 403",
+                None => {
+                    "have W&B's use put into the key's policy by whoever owns it: a bucket policy alone gives 403"
+                }
             };
             let seen = format!("{} may not {} on the key: {why}", words(subject, &name), action.name);
             return Outcome::failed(seen, cure, meaning(pattern).1);
@@ -145,7 +153,8 @@ fn aws_owned(subject: &Subject<'_>) -> Option<Check> {
     else {
         return None;
     };
-    if encryption.algorithm == Algorithm::Aes256 || encryption.kms_key.is_some() || !subject.root.wandb_access {
+    if encryption.algorithm == Algorithm::Aes256 || encryption.kms_key.is_some() || !subject.root.wandb_access
+    {
         return None;
     }
     let owner = subject.owner();
@@ -155,7 +164,10 @@ fn aws_owned(subject: &Subject<'_>) -> Option<Check> {
         subject.address.aspect(Kind::Encryption),
         "W&B may use the key that the bucket is on",
         Outcome::failed(
-            format!("the bucket is encrypted with AWS's own key aws/s3, which {} can never use", words(subject, &name)),
+            format!(
+                "the bucket is encrypted with AWS's own key aws/s3, which {} can never use",
+                words(subject, &name)
+            ),
             format!("write `encryption` into [{}]: \"sse-s3\", or a key of your own", subject.address),
             "403 on every upload and download",
         ),

@@ -18,7 +18,7 @@ mod reads;
 mod subject;
 
 pub use browser::ASKED_HEADER;
-pub use check::{Check, Outcome, Summary, summary};
+pub use check::{BucketChecks, Check, Outcome, Summary, summary};
 pub use clean::Left;
 pub use live::{Proved, prove};
 pub use probe::{Encrypted, Head, Probe, Refused, Reply};

@@ -191,7 +191,11 @@ impl<P: Probe> Run<'_, P> {
                     Outcome::PASSED
                 } else {
                     let seen = format!("{} bytes were written, and it has {}", length, found.length);
-                    Outcome::failed(seen, "something rewrites what is stored: look between here and S3", DOWNLOAD)
+                    Outcome::failed(
+                        seen,
+                        "something rewrites what is stored: look between here and S3",
+                        DOWNLOAD,
+                    )
                 };
                 self.say("head", head, outcome);
                 let outcome = self.encrypted(&found.encrypted);
@@ -233,7 +237,9 @@ impl<P: Probe> Run<'_, P> {
     fn encrypted(&self, found: &Encrypted) -> Outcome {
         let Some(wanted) = self.subject.desired_encryption() else {
             let told = found.algorithm.as_deref().unwrap_or("nothing");
-            return Outcome::skipped(format!("encryption is not byob's to manage here; the object says {told}"));
+            return Outcome::skipped(format!(
+                "encryption is not byob's to manage here; the object says {told}"
+            ));
         };
         let key = match (&wanted.kms_key, &self.subject.key) {
             (Some(KeyRef::Arn(arn)), _) => Some(arn.as_str()),
@@ -303,7 +309,8 @@ impl<P: Probe> Run<'_, P> {
     /// Pre-signed URLs, as W&B's clients and pages use them.
     async fn signed(&mut self) -> Option<()> {
         let key = self.key("signed");
-        let origin = self.subject.desired_cors().and_then(|cors| browser::origins(&cors.rules).into_iter().next());
+        let origin =
+            self.subject.desired_cors().and_then(|cors| browser::origins(&cors.rules).into_iter().next());
         let put = "a pre-signed PUT works with an ordinary HTTP client";
         let get = "a pre-signed GET works with an ordinary HTTP client";
         self.go()?;
@@ -330,7 +337,12 @@ impl<P: Probe> Run<'_, P> {
         if !written {
             self.say("signed-get", get, Outcome::skipped("nothing could be written"));
             if self.tls_only() {
-                self.say_at(Some(Kind::BucketPolicy), "plain-http", tls, Outcome::skipped("nothing could be written"));
+                self.say_at(
+                    Some(Kind::BucketPolicy),
+                    "plain-http",
+                    tls,
+                    Outcome::skipped("nothing could be written"),
+                );
             }
             return Some(());
         }
@@ -366,7 +378,9 @@ impl<P: Probe> Run<'_, P> {
     /// The same pre-signed GET without TLS: that it works with TLS was seen before.
     async fn plain_http(&mut self, key: &str, readable: bool) -> Outcome {
         if !self.actor.speaks_tls() {
-            return Outcome::skipped("this endpoint is reached over plain HTTP alone, and a policy there cannot ask for TLS");
+            return Outcome::skipped(
+                "this endpoint is reached over plain HTTP alone, and a policy there cannot ask for TLS",
+            );
         }
         if !readable {
             return Outcome::skipped("the object could not be read over TLS either");
@@ -379,7 +393,9 @@ impl<P: Probe> Run<'_, P> {
                 "nothing: W&B itself always uses TLS",
             ),
             Ok(reply) => Outcome::skipped(format!("it cannot be told: {reply}")),
-            Err(refused) => Outcome::skipped(format!("plain HTTP does not get through from here: {}", refused.answer)),
+            Err(refused) => {
+                Outcome::skipped(format!("plain HTTP does not get through from here: {}", refused.answer))
+            }
         }
     }
 

@@ -56,7 +56,8 @@ pub(crate) fn beyond(
         Verdict::Within => Outcome::PASSED,
         Verdict::Beyond(witness) => {
             let by = witness.allowed_by.first().map(|index| {
-                let index = live.statements.iter().enumerate().filter(|(_, s)| s.effect == Effect::Allow).nth(*index);
+                let index =
+                    live.statements.iter().enumerate().filter(|(_, s)| s.effect == Effect::Allow).nth(*index);
                 index.map(|(index, _)| format!("; {} allows it", statement(live, index))).unwrap_or_default()
             });
             Outcome::failed(

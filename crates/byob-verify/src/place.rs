@@ -21,7 +21,9 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         LiveBucket::Forbidden { region, .. } => {
             let place = region.as_ref().map(|region| format!(", in {region}")).unwrap_or_default();
             vec![here(Outcome::failed(
-                format!("`{name}` answers \"forbidden\"{place}: somebody else's, or this caller may not look at it"),
+                format!(
+                    "`{name}` answers \"forbidden\"{place}: somebody else's, or this caller may not look at it"
+                ),
                 "use credentials of the account that owns it, with s3:ListBucket on it; of another account's bucket \
                  choose another name",
                 unreachable,

@@ -13,6 +13,7 @@ mod phases;
 mod refusals;
 mod removal;
 mod scale;
+mod verify;
 mod world;
 
 use crate::common::{Output, TestEnvironment};
