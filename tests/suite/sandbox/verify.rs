@@ -96,7 +96,46 @@ fn what_byob_applied_works_for_wandb_and_for_nobody_else() {
 #[test]
 fn one_line_a_check_says_what_it_proves() {
     let env = TestEnvironment::applied(ONE_BUCKET);
-    insta::assert_snapshot!(env.sandbox("verify"));
+    insta::assert_snapshot!(env.sandbox("verify"), @r"
+    SANDBOX: this is not AWS
+    byob.toml   account 123456789012   1 bucket   recorded <date>, serial 2
+
+    bucket.storage   acme-wandb-storage   us-east-1
+      ✓ exists                       `acme-wandb-storage` exists and is account 123456789012's
+      ✓ region                       it stands in us-east-1, the region of the storage address that W&B
+                                     is given
+      ✓ GetObject*                   the bucket policy lets W&B read objects
+      ✓ GetEncryptionConfiguration   the bucket policy lets W&B read the default encryption
+      ✓ ListBucket                   the bucket policy lets W&B list objects
+      ✓ ListBucketMultipartUploads   the bucket policy lets W&B list unfinished uploads
+      ✓ ListBucketVersions           the bucket policy lets W&B list versions
+      ✓ AbortMultipartUpload         the bucket policy lets W&B abort uploads
+      ✓ DeleteObject                 the bucket policy lets W&B delete objects
+      ✓ PutObject                    the bucket policy lets W&B write objects
+      ✓ GetBucketCORS                the bucket policy lets W&B read the CORS rules
+      ✓ GetBucketLocation            the bucket policy lets W&B read the region
+      ✓ GetBucketVersioning          the bucket policy lets W&B read the versioning
+      ✓ nobody-else                  the bucket policy lets in nobody whom byob.toml does not name
+      ✓ not-public                   the bucket is not public, neither by its policy nor by ACLs
+      ✓ put                          this caller can write an object
+      ✓ head                         this caller can look at it (HEAD)
+      ✓ encryption                   a new object is encrypted as byob.toml says
+      ✓ get                          this caller reads back what was written
+      ✓ list                         this caller finds it in the list of its folder
+      ✓ multipart                    this caller can upload in parts (create, one part, complete)
+      ✓ signed-put                   a pre-signed PUT works with an ordinary HTTP client
+      ✓ signed-get                   a pre-signed GET works with an ordinary HTTP client
+      ✓ cors etag                    scripts of https://wandb.ai see the header ETag
+      ✓ cors https://wandb.ai        pages of https://wandb.ai may use GET, HEAD, PUT (CORS preflight)
+      · cors foreign                 pages of other origins are refused (CORS preflight)
+          not looked at: cors_origins lets every origin in; name the origins of W&B's pages to shut
+            others out
+      ✓ delete                       this caller can delete it
+      ✓ clean                        what verify itself wrote is gone again, versions, delete markers
+                                     and uploads too
+
+    27 checks passed, 1 not looked at
+    ");
 }
 
 #[test]
@@ -361,7 +400,8 @@ fn a_role_that_cannot_be_assumed_is_said_at_once() {
     let env = TestEnvironment::applied(ONE_BUCKET);
     let output = env.sandbox("verify --as arn:aws:iam::123456789012:role/nobody").exits(1);
     assert!(output.stderr.contains("cannot act as arn:aws:iam::123456789012:role/nobody"), "{output}");
-    assert!(output.stderr.contains("not authorized to perform: sts:AssumeRole"), "{output}");
+    let words = output.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("is not authorized to perform: sts:AssumeRole"), "{output}");
     let wrong = env.sandbox("verify --as wandb").exits(1);
     assert!(wrong.stderr.contains("`wandb` is no ARN"), "{wrong}");
 }

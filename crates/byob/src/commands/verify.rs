@@ -96,8 +96,7 @@ fn stopped(left: &[Left]) -> Failure {
 
 /// The connection as the role; says so at once where it cannot be assumed.
 async fn assume(session: &Session, role: &str) -> Result<AwsCloud, Failure> {
-    let cloud = session.cloud.assuming(role).await;
-    cloud.caller().await.map_err(|error: CloudError| Failure::Said {
+    let refused = |error: CloudError| Failure::Said {
         message: format!("cannot act as {role}"),
         details: vec![error.to_string()],
         help: vec![format!(
@@ -106,8 +105,8 @@ async fn assume(session: &Session, role: &str) -> Result<AwsCloud, Failure> {
         )],
         paste: String::new(),
         code: 1,
-    })?;
-    Ok(cloud)
+    };
+    session.cloud.assuming(role).await.map_err(refused)
 }
 
 async fn proof(
