@@ -91,3 +91,99 @@ pub(super) fn shown(bucket: &Bucket, request: &Request, answer: Answer) -> Answe
         None => answer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::answer::Failure;
+
+    /// A bucket with W&B's rule for one origin, before it one for any page that only reads.
+    fn bucket() -> Bucket {
+        let mut bucket = Bucket::fresh("b", "us-east-1", "123456789012");
+        let rules = "<CORSConfiguration><CORSRule><AllowedOrigin>https://*.example.com</AllowedOrigin>\
+            <AllowedMethod>GET</AllowedMethod></CORSRule>\
+            <CORSRule><AllowedOrigin>https://acme.wandb.io</AllowedOrigin><AllowedMethod>GET</AllowedMethod>\
+            <AllowedMethod>PUT</AllowedMethod><AllowedHeader>x-*</AllowedHeader><ExposeHeader>ETag</ExposeHeader>\
+            <MaxAgeSeconds>3000</MaxAgeSeconds></CORSRule></CORSConfiguration>";
+        bucket.documents.insert(Sub::Cors, rules.to_owned().into());
+        bucket
+    }
+
+    fn request(method: &str, headers: &[(&'static str, &str)]) -> Request {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        Request {
+            method: method.to_owned(),
+            host: String::new(),
+            path: "/b/k".to_owned(),
+            query: String::new(),
+            headers: map,
+            body: Bytes::new(),
+            secure: true,
+        }
+    }
+
+    fn asked(origin: &str, method: &str, headers: &str) -> Request {
+        let mut all = vec![("origin", origin), ("access-control-request-method", method)];
+        if !headers.is_empty() {
+            all.push(("access-control-request-headers", headers));
+        }
+        request("OPTIONS", &all)
+    }
+
+    fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        answer.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    fn refusal(outcome: Outcome) -> (u16, String) {
+        match outcome {
+            Err(Failure::Aws(error)) => (error.status, error.code),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_preflight_is_answered_by_the_first_rule_that_matches() {
+        let answer =
+            preflight(&bucket(), &asked("https://acme.wandb.io", "PUT", "x-amz-date, X-Other")).unwrap();
+        assert_eq!(answer.status, 200);
+        assert_eq!(header(&answer, "access-control-allow-origin"), Some("https://acme.wandb.io"));
+        assert_eq!(header(&answer, "access-control-allow-methods"), Some("GET, PUT"));
+        assert_eq!(header(&answer, "access-control-allow-headers"), Some("x-amz-date, X-Other"));
+        assert_eq!(header(&answer, "access-control-expose-headers"), Some("ETag"));
+        assert_eq!(header(&answer, "access-control-max-age"), Some("3000"));
+        let answer = preflight(&bucket(), &asked("https://a.example.com", "GET", "")).unwrap();
+        assert_eq!(header(&answer, "access-control-expose-headers"), None);
+    }
+
+    #[test]
+    fn what_no_rule_allows_is_refused() {
+        let forbidden = (403, "AccessForbidden".to_owned());
+        for (origin, method, headers) in [
+            ("https://other.wandb.io", "GET", ""),
+            ("https://acme.wandb.io", "DELETE", ""),
+            ("https://acme.wandb.io", "PUT", "content-type"),
+            ("http://a.example.com", "GET", ""),
+        ] {
+            let outcome = preflight(&bucket(), &asked(origin, method, headers));
+            assert_eq!(refusal(outcome), forbidden, "{origin} {method} {headers}");
+        }
+        let bare = Bucket::fresh("b", "us-east-1", "123456789012");
+        assert_eq!(refusal(preflight(&bare, &asked("https://acme.wandb.io", "GET", ""))), forbidden);
+        let nobody = request("OPTIONS", &[("access-control-request-method", "GET")]);
+        assert_eq!(refusal(preflight(&bucket(), &nobody)), (400, "BadRequest".to_owned()));
+    }
+
+    #[test]
+    fn an_answer_shows_a_page_what_its_rule_exposes() {
+        let from = |origin| request("GET", &[("origin", origin)]);
+        let shown = |origin| shown(&bucket(), &from(origin), Answer::empty(200));
+        assert_eq!(header(&shown("https://acme.wandb.io"), "access-control-expose-headers"), Some("ETag"));
+        assert_eq!(header(&shown("https://other.wandb.io"), "access-control-allow-origin"), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! What `byob verify` prints.
+
+use byob_verify::{BucketChecks, Check, Outcome};
+
+use crate::{Header, Style, Verified, checks_text, checks_to_value};
+
+fn buckets() -> Vec<BucketChecks> {
+    let check = |id: &str, outcome| Check {
+        id: id.to_owned(),
+        address: "bucket.vision.policy".to_owned(),
+        proves: format!("{id} is so"),
+        outcome,
+    };
+    let checks = vec![
+        check("region", Outcome::Passed { given: None }),
+        check("s3:PutObject", Outcome::Passed { given: Some("over TLS 1.3".to_owned()) }),
+        check(
+            "put",
+            Outcome::Failed {
+                seen: "PutObject: AccessDenied \"\u{1b}[2Jno\"".to_owned(),
+                cure: "mend it".to_owned(),
+                wandb: "runs fail to upload".to_owned(),
+            },
+        ),
+        check("get", Outcome::Skipped { why: "nothing could be written".to_owned() }),
+    ];
+    vec![BucketChecks {
+        address: "bucket.vision".to_owned(),
+        name: "acme\u{202e}".to_owned(),
+        region: "eu-west-1".to_owned(),
+        checks,
+    }]
+}
+
+fn head() -> Header {
+    Header {
+        config_file: "byob.toml".to_owned(),
+        account_id: "123456789012".to_owned(),
+        buckets: 1,
+        endpoint: "aws".to_owned(),
+        ..Header::default()
+    }
+}
+
+#[test]
+fn one_line_a_check_and_what_to_do_where_it_fails() {
+    let buckets = buckets();
+    let verified = Verified { buckets: &buckets, role: None, interrupted: false };
+    insta::assert_snapshot!(checks_text(&verified, &head(), &Style::default()), @r#""#);
+    let stopped = Verified { interrupted: true, role: Some("arn:aws:iam::1:role/r"), ..verified };
+    let text = checks_text(&stopped, &head(), &Style::default());
+    assert!(text.contains("Interrupted: 2 passed, 1 failed, 1 not looked at; later checks were not made."), "{text}");
+    assert!(text.contains("requests are made as arn:aws:iam::1:role/r"), "{text}");
+}
+
+#[test]
+fn the_json_has_every_member_always() {
+    let buckets = buckets();
+    let verified = Verified { buckets: &buckets, role: None, interrupted: false };
+    let value = checks_to_value(&verified, &head(), "0.1.0", "2026-11-28T00:00:00Z");
+    assert_eq!(value["summary"], serde_json::json!({"passed": 2, "failed": 1, "skipped": 1}));
+    for check in value["checks"].as_array().unwrap() {
+        let members: Vec<&str> = check.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["address", "cure", "given", "id", "outcome", "proves", "seen", "wandb", "why"]);
+    }
+    assert_eq!(value["checks"][1]["given"], "over TLS 1.3");
+    assert_eq!(value["checks"][3]["why"], "nothing could be written");
+    assert_eq!(value["role"], serde_json::Value::Null);
+}
