@@ -46,10 +46,28 @@ fn head() -> Header {
 fn one_line_a_check_and_what_to_do_where_it_fails() {
     let buckets = buckets();
     let verified = Verified { buckets: &buckets, role: None, interrupted: false };
-    insta::assert_snapshot!(checks_text(&verified, &head(), &Style::default()), @r#""#);
+    insta::assert_snapshot!(checks_text(&verified, &head(), &Style::default()), @r#"
+    byob.toml   account 123456789012   1 bucket   nothing recorded yet
+
+    bucket.vision   "acme\u{202e}"   eu-west-1
+      ✓ region      region is so
+      ✓ PutObject   s3:PutObject is so, over TLS 1.3
+      ✗ put         put is so
+          seen: PutObject: AccessDenied "\u{1b}[2Jno"
+          cure: mend it
+          W&B would show: runs fail to upload
+      · get         get is so
+          not looked at: nothing could be written
+
+    1 of 4 checks failed, 2 passed, 1 not looked at
+    Do not create a team on this storage yet: its bucket cannot be changed afterwards.
+    "#);
     let stopped = Verified { interrupted: true, role: Some("arn:aws:iam::1:role/r"), ..verified };
     let text = checks_text(&stopped, &head(), &Style::default());
-    assert!(text.contains("Interrupted: 2 passed, 1 failed, 1 not looked at; later checks were not made."), "{text}");
+    assert!(
+        text.contains("Interrupted: 2 passed, 1 failed, 1 not looked at; later checks were not made."),
+        "{text}"
+    );
     assert!(text.contains("requests are made as arn:aws:iam::1:role/r"), "{text}");
 }
 
