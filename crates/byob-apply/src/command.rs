@@ -238,6 +238,7 @@ impl<C: Cloud, S: Store, K: Clock, T: Talk> Command<'_, C, S, K, T> {
         mut recorded: Recorded,
     ) -> Result<(), StoreError> {
         record::finish(&mut recorded, plan);
+        record::close(&mut recorded, plan, false);
         if loaded.recorded.as_ref() != Some(&recorded) || loaded.journalled {
             recorded.lineage.get_or_insert_with(self.new_id);
             self.store.save(&mut recorded).await?;
@@ -277,8 +278,12 @@ impl<C: Cloud, S: Store, K: Clock, T: Talk> Command<'_, C, S, K, T> {
             }
         }
         self.talk.end();
-        if let Some((_, last)) = &settled {
+        if let Some((settled, last)) = &settled {
             record::finish(&mut recorded, last);
+            // What reads as something else is gone on with under the same approval.
+            if !matches!(settled, Settled::Other(_)) {
+                record::close(&mut recorded, &plan, !resumed);
+            }
         }
         let unsaved = self.store.save(&mut recorded).await.err();
         let settled = settled.map(|(settled, _)| settled);

@@ -5,20 +5,37 @@ use std::collections::BTreeMap;
 
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::kind::{Attributes, KeyRef};
-use byob_model::recorded::{Recorded, RecordedResource};
+use byob_model::recorded::{Intent, Recorded, RecordedResource};
 use byob_plan::plan::{Action, Plan, RecordChange};
 use byob_state::Entry;
 use serde_json::Value;
 
-/// Everything is done and read back: the record is brought up to date with what needed no step, roots that are recorded
-/// need their intents no more, and the approval is finished.
+/// Everything is read back: the record is brought up to date with what needed no step, and roots that are recorded need
+/// their intents no more.
 pub fn finish(recorded: &mut Recorded, last: &Plan) {
     let arns = arns(recorded);
     apply(recorded, &last.record, &arns);
     let resources = &recorded.resources;
-    recorded.intents.retain(|intent| !resources.contains_key(&intent.address.address()));
+    recorded.intents.retain(|intent| {
+        let root = resources.get(&intent.address.address());
+        root.is_none_or(|root| made_another(intent, &root.identity, last))
+    });
+}
+
+/// Everything that a plan was about is done: so is everything that was approved, if that is no more than the plan was
+/// about. `own`: the approval is the plan's own.
+pub(crate) fn close(recorded: &mut Recorded, plan: &Plan, own: bool) {
     if let Some(approval) = &mut recorded.approval {
-        approval.finished = true;
+        let covered = plan.mode.target.is_empty() || plan.mode.target == approval.target;
+        approval.finished |= own || (covered && !plan.mode.refresh_only);
+    }
+}
+
+/// Whether an intent made something else than this root, or is to: what is recorded at its address is not its.
+pub(crate) fn made_another(intent: &Intent, identity: &str, plan: &Plan) -> bool {
+    match &intent.name {
+        Some(name) => name != identity,
+        None => plan.made.get(&intent.id).is_some_and(|arn| arn != identity),
     }
 }
 
@@ -74,9 +91,7 @@ pub(crate) fn apply(
                 }
             }
             RecordChange::Tombstone(tombstone) => {
-                recorded.tombstones.retain(|t| t.identity != tombstone.identity);
-                recorded.tombstones.push(tombstone.clone());
-                entries.push(Entry::Tombstone(tombstone.clone()));
+                entries.push(Entry::Tombstone(recorded.bury(tombstone.clone()).clone()));
             }
             RecordChange::TombstoneGone(identity) => {
                 recorded.tombstones.retain(|t| t.identity != *identity);

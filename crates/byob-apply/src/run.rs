@@ -142,8 +142,9 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                         if let Some(arn) = arn {
                             arns.insert(step.address.root(), arn);
                         }
+                        let before = recorded.root(&step.address.root()).map(|root| root.identity.clone());
                         entries.extend(record::apply(recorded, &step.record, &arns));
-                        entries.extend(intent_done(recorded, plan, step));
+                        entries.extend(intent_done(recorded, plan, step, before));
                         graph.done(index);
                         report.done.push(step.id.clone());
                         (self.emit)(Event::Done { step: step.id.clone(), address: step.address.clone() });
@@ -257,11 +258,13 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             let comes = |s: &Step| matches!(s.action, Action::Create | Action::Adopt);
             plan.steps.iter().any(|s| s.address == root.address() && comes(s)) || tags_to_come(plan, root)
         };
-        let done = |i: &Intent| recorded.root(&i.address).is_some() && !to_come(&i.address);
-        let kept = recorded
-            .intents
-            .iter()
-            .filter(|i| !anew.contains(&i.address) && !gone_on.contains(&i.id) && !done(i));
+        let done = |i: &Intent| {
+            let root = recorded.root(&i.address);
+            root.is_some_and(|root| !record::made_another(i, &root.identity, plan)) && !to_come(&i.address)
+        };
+        // What is seen of an intent stays known, whatever else is made at its address.
+        let replaced = |i: &Intent| anew.contains(&i.address) && !plan.made.contains_key(&i.id);
+        let kept = recorded.intents.iter().filter(|i| !replaced(i) && !gone_on.contains(&i.id) && !done(i));
         let kept: Vec<Intent> = kept.cloned().collect();
         intents.extend(kept);
         recorded.intents = intents;
@@ -309,8 +312,9 @@ fn tags_to_come(plan: &Plan, root: &RootAddress) -> bool {
     plan.steps.iter().any(|s| s.kind == Kind::BucketTags && s.address.root() == *root && !s.calls.is_empty())
 }
 
-/// A root that is recorded needs its intent no more, but for the tags that still have to carry it.
-fn intent_done(recorded: &mut Recorded, plan: &Plan, step: &Step) -> Vec<Entry> {
+/// A root that is recorded needs its intent no more, but for the tags that still have to carry it. `before` is what was
+/// recorded at the step's root until now.
+fn intent_done(recorded: &mut Recorded, plan: &Plan, step: &Step, before: Option<String>) -> Vec<Entry> {
     let root = step.address.root();
     let by_tags = step.kind == Kind::BucketTags;
     let by_itself = step.kind.is_root() && (root.kind == RootKind::Key || !tags_to_come(plan, &root));
@@ -318,9 +322,16 @@ fn intent_done(recorded: &mut Recorded, plan: &Plan, step: &Step) -> Vec<Entry> 
     if !(by_tags || by_itself || gone) {
         return Vec::new();
     }
-    let done: Vec<Uuid> = recorded.intents.iter().filter(|i| i.address == root).map(|i| i.id).collect();
-    recorded.intents.retain(|i| i.address != root);
-    done.into_iter().map(|id| Entry::IntentDone { id }).collect()
+    let identity = recorded.root(&root).map(|root| root.identity.clone()).or(before);
+    // A creation that a dead process sent may arrive after the deletion of what an earlier try made: a bucket's intent stays
+    // until it is old.
+    let may_come = |i: &Intent| step.action == Action::Delete && i.name.is_some();
+    let another =
+        |i: &Intent| may_come(i) || identity.as_ref().is_some_and(|id| record::made_another(i, id, plan));
+    let (done, left): (Vec<Intent>, Vec<Intent>) =
+        std::mem::take(&mut recorded.intents).into_iter().partition(|i| i.address == root && !another(i));
+    recorded.intents = left;
+    done.into_iter().map(|intent| Entry::IntentDone { id: intent.id }).collect()
 }
 
 /// Which steps can run.

@@ -133,6 +133,9 @@ pub struct Approval {
     pub steps: Vec<ApprovedStep>,
     /// Whether all of them were done and read back.
     pub finished: bool,
+    /// The addresses that `--target` named; left out where it named none, and the approval is of everything.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub target: BTreeSet<String>,
 }
 
 /// One step of an approval: enough to know it again after a crash, when a create may have become an adopt.
@@ -146,6 +149,10 @@ pub struct ApprovedStep {
     pub document: Value,
     /// What it did, as the plan spells actions; only to say so.
     pub action: String,
+    /// Of a step without a document: its writes, each as the operation and what it is about (`DeleteBucket acme-a`). To leave
+    /// something alone is not to delete it, and what stands at an address may have become something else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
 }
 
 impl Recorded {
@@ -163,11 +170,29 @@ impl Recorded {
             .map(|(address, r)| (address.root(), r))
     }
 
-    /// The keys that a bucket of this name ever used: what its record says, and the intent of a run that did not end.
+    /// The keys that a bucket of this name ever used: what its record says, the intent of a run that did not end, and what
+    /// is left of a time when it was recorded before.
     pub fn keys_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
         let recorded = self.buckets().filter(move |(_, r)| r.identity == name).map(|(_, r)| &r.keys_used);
         let made = self.intents.iter().filter(move |i| i.name.as_deref() == Some(name)).map(|i| &i.keys_used);
-        recorded.chain(made).flatten()
+        let before = self.tombstones.iter().filter(move |t| t.identity == name).map(|t| &t.keys_used);
+        recorded.chain(made).chain(before).flatten()
+    }
+
+    /// Remembers a root that is not recorded any more. It may have been forgotten before, with other keys: those stay.
+    /// Answers with the tombstone as it stands now.
+    pub fn bury(&mut self, mut tombstone: Tombstone) -> &Tombstone {
+        self.tombstones.retain(|known| {
+            let same = known.identity == tombstone.identity;
+            if same {
+                tombstone.keys_used.extend(known.keys_used.iter().cloned());
+                tombstone.deletion_ordered |= known.deletion_ordered;
+            }
+            !same
+        });
+        let place = self.tombstones.len();
+        self.tombstones.push(tombstone);
+        &self.tombstones[place]
     }
 
     /// The buckets that ever used a key, with their names: the recorded ones, and those that a run made that did not end.
@@ -201,20 +226,17 @@ impl Recorded {
     /// [`NotRecorded`]; the record is as it was.
     pub fn take_out(&mut self, root: &RootAddress) -> Result<Vec<Address>, NotRecorded> {
         let recorded = self.root(root).ok_or_else(|| NotRecorded(root.clone()))?;
-        let tombstone = recorded.tombstone(root);
+        let name = recorded.identity.clone();
+        let mut known = recorded.clone();
+        known.keys_used.extend(self.keys_of(&name).cloned());
+        let tombstone = known.tombstone(root);
         let mut gone: Vec<Address> = self.aspects(root).map(|(kind, _)| root.aspect(kind)).collect();
         gone.push(root.address());
         self.resources.retain(|address, _| !gone.contains(address));
-        if let Some(mut tombstone) = tombstone {
-            // It may have been forgotten before, with other keys.
-            self.tombstones.retain(|known| {
-                let same = known.identity == tombstone.identity;
-                if same {
-                    tombstone.keys_used.extend(known.keys_used.iter().cloned());
-                }
-                !same
-            });
-            self.tombstones.push(tombstone);
+        // Whoever leaves it alone does not want what an interrupted run made to be cleared away either.
+        self.intents.retain(|intent| intent.name.as_ref() != Some(&name));
+        if let Some(tombstone) = tombstone {
+            self.bury(tombstone);
         }
         Ok(gone)
     }

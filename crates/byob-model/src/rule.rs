@@ -136,11 +136,13 @@ pub enum Rule {
     Interrupted,
     /// A waiver holds for more than a year.
     WaiverLong,
+    /// A bucket that an unfinished run was to delete is gone, and is made again.
+    MadeAgain,
 }
 
 impl Rule {
     /// All rules, by number.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 60] = [
         Self::NotOurs,
         Self::OwnedByAnother,
         Self::RecordedElsewhere,
@@ -200,6 +202,7 @@ impl Rule {
         Self::LogsLost,
         Self::Interrupted,
         Self::WaiverLong,
+        Self::MadeAgain,
     ];
 
     /// `BYOB0nn`.
@@ -265,6 +268,7 @@ impl Rule {
             Self::LogsLost => "BYOB057",
             Self::Interrupted => "BYOB058",
             Self::WaiverLong => "BYOB059",
+            Self::MadeAgain => "BYOB060",
         }
     }
 
@@ -337,6 +341,7 @@ impl Rule {
             Self::LogsLost => "access logs lose their bucket",
             Self::Interrupted => "access is interrupted for a moment",
             Self::WaiverLong => "a waiver holds for long",
+            Self::MadeAgain => "deleted by a run that did not end, and made again",
         }
     }
 
@@ -363,7 +368,8 @@ impl Rule {
             | Self::UnknownAction
             | Self::LogsLost
             | Self::Interrupted
-            | Self::WaiverLong => Severity::Warning,
+            | Self::WaiverLong
+            | Self::MadeAgain => Severity::Warning,
             Self::PlainHttp
             | Self::OldTls
             | Self::AnyOrigin

@@ -2,7 +2,8 @@
 //! an adopt and a before may have changed; what counts is that the same address gets the same document.
 
 use byob_model::Address;
-use byob_model::kind::Attributes;
+use byob_model::call::Target;
+use byob_model::kind::{Attributes, KeyRef};
 use byob_model::recorded::{Approval, ApprovedStep, Recorded};
 
 use crate::finding::Rule;
@@ -12,7 +13,7 @@ use crate::plan::{Action, Plan, Step};
 #[must_use]
 pub fn open(plan: &Plan) -> Approval {
     let steps = plan.steps.iter().map(approved).collect();
-    Approval { digest: plan.digest.clone(), steps, finished: false }
+    Approval { digest: plan.digest.clone(), steps, finished: false, target: plan.mode.target.clone() }
 }
 
 /// Takes the forms that this plan puts in between into an approval that goes on: then they are known as byob's own.
@@ -28,7 +29,23 @@ fn approved(step: &Step) -> ApprovedStep {
         from: step.from.clone(),
         document: step.document.clone(),
         action: step.action.as_str().to_owned(),
+        calls: writes(step),
     }
+}
+
+/// What a step without a document writes, and to what.
+fn writes(step: &Step) -> Vec<String> {
+    let calls = step.calls.iter().filter(|_| step.document.is_null());
+    calls
+        .map(|call| {
+            let operation = call.operation.as_str();
+            match &call.target {
+                Target::Bucket { name, .. } => format!("{operation} {name}"),
+                Target::Key { key: KeyRef::Arn(arn), .. } => format!("{operation} {arn}"),
+                Target::Key { key: KeyRef::Managed { arn_of }, .. } => format!("{operation} {arn_of}"),
+            }
+        })
+        .collect()
 }
 
 /// What an approved digest means for a plan made now.
@@ -94,12 +111,15 @@ fn agreed(plan: &Plan, step: &Step, approval: &Approval) -> bool {
     among(step, approval) || plan.steps.iter().any(leads_to)
 }
 
-/// Whether a step is among an approval's.
+/// Whether a step is among an approval's. One without a document is so by what it writes: a deletion of which a part is
+/// done has less to write, and a thing that was to be left alone has nothing that may be written.
 fn among(step: &Step, approval: &Approval) -> bool {
     let gone = |action: &str| action == Action::Delete.as_str() || action == Action::Forget.as_str();
     approval.steps.iter().any(|approved| {
         approved.address == step.address
             && approved.document == step.document
-            && (!step.document.is_null() || gone(&approved.action) == gone(step.action.as_str()))
+            && (!step.document.is_null()
+                || (gone(&approved.action) == gone(step.action.as_str())
+                    && writes(step).iter().all(|write| approved.calls.contains(write))))
     })
 }

@@ -55,8 +55,11 @@ impl Planner<'_> {
                 }
                 match self.bucket_proof(name, facts) {
                     Some(reason) => {
-                        // One that was deleted a moment ago may still be seen; one that was made a moment ago has an intent.
-                        if !self.recorded.intents.iter().any(|i| i.name.as_ref() == Some(name)) {
+                        // One that was deleted a moment ago may still be seen, with the tags of its time; one that was
+                        // made a moment ago has none yet, or those of its intent.
+                        let intent = self.recorded.intents.iter().find(|i| i.name.as_ref() == Some(name));
+                        let tag = facts.tags.get(BYOB_INTENT);
+                        if intent.is_none_or(|intent| tag.is_some_and(|tag| *tag != intent.id.to_string())) {
                             self.unsettled.insert(address);
                         }
                         self.adopt_bucket(case, desired, facts, reason);
@@ -170,6 +173,7 @@ impl Planner<'_> {
                 "the caller needs s3:ListBucket on the bucket (and s3:ListAllMyBuckets to tell whether it is still ours)",
             ),
             LiveBucket::Exists(facts) => {
+                self.may_be_gone(case);
                 if self.wrong_region(case, desired, facts) || self.abac(case, facts) {
                     return;
                 }

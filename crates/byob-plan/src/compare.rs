@@ -56,9 +56,24 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Plan {
     let empty = input.desired.empty();
     let desired = if input.mode.destroy { &empty } else { input.desired };
+    let left = recovery::left_behind(desired, input.recorded, input.live);
+    let gone = input.recorded.resources.keys().filter(|address| left.contains(&address.root()));
+    let gone: Vec<Address> = gone.cloned().collect();
     let completed = recovery::completed(desired, input.recorded, input.live);
     let input = &Input { recorded: &completed, ..*input };
     let mut planner = Planner::new(input, desired);
+    planner.unsettled.extend(gone.iter().filter(|address| address.kind.is_root()).cloned());
+    planner.record.extend(gone.into_iter().map(RecordChange::Remove));
+    for root in left {
+        planner.finding(
+            Rule::MadeAgain,
+            root.address(),
+            "it is gone: a run that did not end was to delete it, as was approved; its table wants a bucket here again, which \
+             is made empty",
+            "where that run did not get as far, somebody else deleted it, and what it held is lost: CloudTrail knows \
+             (DeleteBucket)",
+        );
+    }
     planner.match_roots();
     planner.resolve_keys();
     let cases = std::mem::take(&mut planner.cases);
@@ -396,6 +411,13 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// A root that an open approval was to delete, and that is still seen, may be gone: it is looked at again.
+    pub(crate) fn may_be_gone(&mut self, case: &Case<'_>) {
+        if recovery::dying(self.recorded).contains(case.recorded_at()) {
+            self.unsettled.insert(case.address.address());
+        }
+    }
+
     /// Tombstones of buckets that are gone have done their work.
     fn tombstones(&mut self) {
         for tombstone in &self.recorded.tombstones {
@@ -479,6 +501,7 @@ impl<'a> Planner<'a> {
             record: self.record,
             attributes: self.live.attributes,
             unsettled: self.unsettled,
+            made: recovery::seen(self.recorded, self.live),
             names: self.input.desired.roots.iter().map(|(a, root)| (a.clone(), root.name.clone())).collect(),
         };
         plan.digest = plan_digest(&plan);

@@ -194,6 +194,9 @@ impl Planner<'_> {
             }
             Some(LiveKey::Exists(facts)) => facts,
         };
+        if facts.state != KeyState::PendingDeletion {
+            self.may_be_gone(case);
+        }
         self.desired_addresses.insert(address.clone());
         let known = recorded.typed().ok();
         let live = live_key(facts, known.as_ref().unwrap_or(&desired.attributes));

@@ -9,6 +9,7 @@ use byob_model::kind::Attributes;
 use byob_model::recorded::{RecordedResource, Tombstone};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::access::{Access, AccessVerdict};
 use crate::finding::Finding;
@@ -60,6 +61,9 @@ pub struct Plan {
     /// again shortly after a write.
     #[serde(skip)]
     pub unsettled: BTreeSet<Address>,
+    /// What open intents made, as far as it is seen: a bucket's name, a key's ARN.
+    #[serde(skip)]
+    pub made: BTreeMap<Uuid, String>,
     /// What people call each desired root: a bucket's name, a key's alias.
     #[serde(skip)]
     pub names: BTreeMap<RootAddress, String>,

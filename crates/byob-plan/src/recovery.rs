@@ -1,28 +1,44 @@
 //! What a crashed run left behind. A creation whose table is still there is adopted (by `bucket` and `key`); one that no
 //! table describes any more is completed in memory, as if it had been recorded, so that it is deleted and not orphaned.
 
-use byob_model::address::{Kind, RootKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::kind::{Attributes, BYOB_INTENT, Bucket, Encryption, Key, KeyRef, Purpose, Waivers};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
 
 use byob_model::desired::Desired;
 
-/// The record, with what open intents made and no desired root claims.
+use uuid::Uuid;
+
+use crate::matching::find_recorded;
+use crate::plan::Action;
+
+/// The record, with what open intents made and no desired root claims, and without what an open approval deleted and a
+/// table wants again.
 pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> Recorded {
     let mut completed = recorded.clone();
+    let gone = left_behind(desired, recorded, live);
+    completed.resources.retain(|address, _| !gone.contains(&address.root()));
     for intent in &recorded.intents {
         let Some((identity, attributes)) = made(intent, live) else { continue };
-        let address = intent.address.address();
-        let known = recorded.roots().any(|(_, r)| r.identity == identity);
+        let known = completed.roots().any(|(_, r)| r.identity == identity);
         let wanted = desired.roots.get(&intent.address).is_some_and(|root| match intent.address.kind {
             RootKind::Bucket => root.name == identity,
-            RootKind::Key => root.region == intent.region,
+            // A table that is another recorded key's by now does not take this one.
+            RootKind::Key => {
+                let another = find_recorded(desired, recorded, &intent.address, root);
+                let alive = another.is_some_and(|(_, key)| {
+                    !matches!(live.keys.get(&key.identity), None | Some(LiveKey::Absent))
+                });
+                root.region == intent.region && !alive
+            }
         });
         // A key made in place of one that is gone: the record of that one says nothing about it.
         let replaced = wanted
             && intent.address.kind == RootKind::Key
-            && completed.resources.get(&address).is_some_and(|r| {
+            && completed.root(&intent.address).is_some_and(|r| {
                 r.identity != identity && matches!(live.keys.get(&r.identity), Some(LiveKey::Absent))
             });
         if replaced {
@@ -30,11 +46,11 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
             continue;
         }
         let named = desired.roots.values().any(|root| root.name == identity);
-        if known || wanted || named || recorded.resources.contains_key(&address) {
+        if known || wanted || named {
             continue;
         }
         completed.resources.insert(
-            address,
+            free(&intent.address, desired, &completed).address(),
             RecordedResource {
                 kind: match intent.address.kind {
                     RootKind::Bucket => Kind::Bucket,
@@ -52,6 +68,52 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
         );
     }
     completed
+}
+
+/// The roots that an unfinished approval was to delete: what a look too old still shows of them may be gone.
+pub(crate) fn dying(recorded: &Recorded) -> BTreeSet<RootAddress> {
+    let open = recorded.approval.iter().filter(|approval| !approval.finished);
+    let steps = open.flat_map(|approval| &approval.steps);
+    steps
+        .filter(|step| step.address.kind.is_root() && step.action == Action::Delete.as_str())
+        .map(|step| step.address.root())
+        .collect()
+}
+
+/// Recorded buckets that an unfinished approval deleted, the run being killed before it could say so, and that a table
+/// wants again, or wants another one in the place of: nobody deleted them outside byob.
+pub(crate) fn left_behind(desired: &Desired, recorded: &Recorded, live: &Live) -> BTreeSet<RootAddress> {
+    let buckets = dying(recorded).into_iter().filter(|root| root.kind == RootKind::Bucket);
+    buckets
+        .filter(|root| {
+            let Some(bucket) = recorded.root(root) else { return false };
+            let gone = matches!(live.buckets.get(&bucket.identity), Some(LiveBucket::Absent));
+            let wanted = desired.roots.contains_key(root)
+                || desired.roots.values().any(|wanted| wanted.name == bucket.identity);
+            gone && wanted
+        })
+        .collect()
+}
+
+/// An address for what an intent made and nothing claims: its own, or, where that is another one's by now, the next that is
+/// nobody's.
+fn free(address: &RootAddress, desired: &Desired, recorded: &Recorded) -> RootAddress {
+    let taken = |root: &RootAddress| desired.roots.contains_key(root) || recorded.root(root).is_some();
+    // A label is at most 64 ASCII characters.
+    let stem: String = address.label.chars().take(54).collect();
+    let mut root = address.clone();
+    let mut number = 2;
+    while taken(&root) {
+        root.label = format!("{stem}-{number}");
+        number += 1;
+    }
+    root
+}
+
+/// What open intents made, as far as it is seen: a bucket's name, a key's ARN.
+pub(crate) fn seen(recorded: &Recorded, live: &Live) -> BTreeMap<Uuid, String> {
+    let made = recorded.intents.iter().map(|intent| (intent.id, made(intent, live)));
+    made.filter_map(|(id, made)| Some((id, made?.0))).collect()
 }
 
 /// The record, with the key that each bucket of it (or of an open intent) uses by now among those it ever used: a run that

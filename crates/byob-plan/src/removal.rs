@@ -11,6 +11,8 @@ use byob_model::recorded::RecordedResource;
 use byob_policy::{Document, Effect, Guarded, Owner, Verdict, compare};
 use serde_json::Value;
 
+use crate::approval::open_forms;
+use crate::aspect::is_form;
 use crate::compare::{Case, Planner};
 use crate::diff::leaves;
 use crate::finding::{Finding, Rule};
@@ -84,11 +86,13 @@ impl Planner<'_> {
             }
             LiveBucket::Exists(facts) => facts,
         };
-        // Its Denies stay until it is gone: a policy that was put a moment ago may not be seen yet.
+        // Its Denies stay until it is gone: a policy that was put a moment ago may not be seen yet, and one that a killed
+        // run was to put may have been put.
         let policy = case.address.aspect(Kind::BucketPolicy);
         let known = self.recorded.resources.get(&policy).and_then(|recorded| recorded.typed().ok());
-        if let (Some(known), Some(live)) = (known, facts.aspects.get(&Kind::BucketPolicy))
-            && *live != LiveAspect::Present(known)
+        let last = open_forms(self.recorded, &policy).last().or(known);
+        if let (Some(last), Some(live)) = (last, facts.aspects.get(&Kind::BucketPolicy))
+            && !is_form(Kind::BucketPolicy, live, &last)
         {
             self.unsettled.insert(policy);
         }

@@ -68,8 +68,10 @@ pub(crate) fn a_record(serial: u64) -> Recorded {
                 from: Some(RootAddress::bucket("old-label")),
                 document: json!({"name": name}),
                 action: "adopt".into(),
+                calls: Vec::new(),
             }],
             finished: false,
+            target: BTreeSet::new(),
         }),
         intents: vec![Intent {
             id: Uuid::from_u128(7),
@@ -176,14 +178,18 @@ fn intents() -> impl Strategy<Value = Intent> {
 }
 
 fn approvals() -> impl Strategy<Value = Approval> {
-    let steps = (addresses(), prop::option::of(roots()), documents(), "[a-z]{1,4}");
-    let steps =
-        steps.prop_map(|(address, from, document, action)| ApprovedStep { address, from, document, action });
-    (".{0,8}", vec(steps, 0..3), any::<bool>()).prop_map(|(digest, steps, finished)| Approval {
-        digest,
-        steps,
-        finished,
-    })
+    let calls = vec("[a-z ]{1,4}", 0..2);
+    let steps = (addresses(), prop::option::of(roots()), documents(), "[a-z]{1,4}", calls);
+    let steps = steps.prop_map(|(address, from, document, action, calls)| ApprovedStep {
+        address,
+        from,
+        document,
+        action,
+        calls,
+    });
+    let target = btree_set("[a-z]{1,3}", 0..2);
+    (".{0,8}", vec(steps, 0..3), any::<bool>(), target)
+        .prop_map(|(digest, steps, finished, target)| Approval { digest, steps, finished, target })
 }
 
 /// Arbitrary records of one lineage, saved at least once.

@@ -489,3 +489,31 @@ fn a_bucket_that_a_dead_run_put_on_a_key_has_used_it() {
     assert_eq!(scene.world.account().keys.values().next().expect("stays").policy, policy);
     assert!(scene.recorded().roots().any(|(_, resource)| !resource.keys_used.is_empty()));
 }
+
+/// Found by the simulation (seed 101916): a `CreateBucket` that a killed process had sent arrived after the next run had
+/// deleted what the try before it had made. For as long as it may come, the bucket is known.
+#[test]
+fn a_bucket_that_may_still_be_made_stays_known_when_what_was_made_is_deleted() {
+    let mut deleted = 0;
+    for point in 1..30 {
+        let scene = Scene::new(PLAIN);
+        scene.world.faults().crash = Some(point);
+        let _ = scene.run(&scene.command());
+        let (intents, made) = (scene.recorded().intents, !scene.world.account().buckets.is_empty());
+        let scene = scene.with("");
+        *scene.world.faults() = Faults::default();
+        let unrecorded = scene.recorded().resources.is_empty() && made;
+        if !unrecorded {
+            continue;
+        }
+        assert!(matches!(scene.apply(), Ended::Converged(_)), "dies at point {point}");
+        assert!(scene.world.account().buckets.is_empty());
+        assert_eq!(scene.recorded().intents.len(), intents.len(), "dies at point {point}");
+        deleted += 1;
+        // Old enough, it never will be.
+        scene.world.time.pass(Duration::from_secs(3600));
+        assert!(matches!(scene.apply(), Ended::NothingToDo));
+        assert_eq!(scene.recorded().intents, []);
+    }
+    assert!(deleted > 0);
+}

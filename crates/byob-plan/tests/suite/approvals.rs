@@ -152,3 +152,151 @@ fn a_blocked_plan_is_neither_resumed_nor_already_applied() {
     scene.world.buckets.clear();
     assert!(matches!(stands(&scene, &digest), Standing::Stale(_)));
 }
+
+#[test]
+fn a_bucket_that_a_killed_run_deleted_is_made_again_and_was_not_deleted_outside_byob() {
+    let tables = "[bucket.a]\nname = \"acme-a\"\nprotect = false\n";
+    let mut scene = Scene::applied(tables);
+    scene.tables = "[bucket.b]\nname = \"acme-b\"\n".into();
+    let plan = scene.plan();
+    let mut died = scene.clone();
+    // AWS has done all of it, and the record heard of none.
+    died.perform(&plan, plan.steps.len());
+    let (record, approval) = (scene.recorded.clone(), died.recorded.approval.clone());
+    died.recorded = record;
+    died.recorded.approval = approval;
+    died.tables = tables.into();
+    let again = died.plan();
+    assert!(!again.blocked(), "{:#?}", again.findings);
+    assert_eq!(step(&again, "bucket.a").action, Action::Create);
+    assert!(again.unsettled.contains(&"bucket.a".parse().unwrap()));
+    // The record loses the old one before anything is written, in whatever way the run ends.
+    let removed =
+        |address: &str| again.record.contains(&byob_plan::RecordChange::Remove(address.parse().unwrap()));
+    assert!(removed("bucket.a") && removed("bucket.a.policy"));
+    // Whether that run deleted it or somebody else did, nobody can know: it is said, and in the digest.
+    assert!(again.findings.iter().any(|f| f.rule == byob_plan::Rule::MadeAgain));
+    // Another bucket in its place, at the same label, is no change of name.
+    died.tables = tables.replace("acme-a", "acme-c");
+    assert_eq!(step(&died.plan(), "bucket.a").action, Action::Create);
+    // A look too old still sees it: it is looked at again, and nothing is said of it that an approval would cover.
+    died.tables = tables.into();
+    let mut seen = died.clone();
+    seen.world = scene.world.clone();
+    assert!(seen.plan().unsettled.contains(&"bucket.a".parse().unwrap()));
+    // Once the approval is closed it was deleted outside byob.
+    died.recorded.approval.as_mut().unwrap().finished = true;
+    assert!(died.plan().blocked());
+    died.recorded.approval.as_mut().unwrap().finished = false;
+    died.apply();
+    died.assert_settled();
+}
+
+#[test]
+fn leaving_alone_is_no_approval_to_delete() {
+    let tables = "[bucket.a]\nname = \"acme-a\"\nprotect = false\nforce_destroy = true\n\
+                  [bucket.k]\nname = \"acme-k\"\ncors_origins = [\"https://a.example\"]\n\
+                  [key.k]\nalias = \"k\"\nprotect = false\n";
+    let rest = "[bucket.k]\nname = \"acme-k\"\n";
+    let scene = Scene::applied(tables);
+    let approved = |tables: String| {
+        let mut died = scene.with(&tables);
+        let plan = died.plan();
+        died.perform(&plan, 0);
+        (died, plan)
+    };
+    // Roots: `forget`, and then the line is taken out.
+    let (mut died, plan) = approved(format!("forget = [\"bucket.a\", \"key.k\"]\n{rest}"));
+    assert!(steps(&plan).contains(&"forget bucket.a".to_owned()), "{:?}", steps(&plan));
+    died.tables = rest.into();
+    let now = steps(&died.plan());
+    assert!(
+        now.contains(&"delete bucket.a".to_owned()) && now.contains(&"delete key.k".to_owned()),
+        "{now:?}"
+    );
+    let Standing::Stale(other) = stands(&died, &plan.digest) else { panic!("{now:?}") };
+    assert_eq!(other, ["bucket.a#1", "key.k#1"]);
+    // The other way round there is less to do than was agreed to.
+    let (mut died, plan) = approved(rest.into());
+    died.tables = format!("forget = [\"bucket.a\", \"key.k\"]\n{rest}");
+    assert_eq!(stands(&died, &plan.digest), Standing::Resumed);
+    // An aspect: left alone, and then taken out.
+    let (mut died, plan) =
+        approved(tables.replace("cors_origins = [\"https://a.example\"]", "unmanaged = [\"cors\"]"));
+    assert_eq!(steps(&plan), ["forget bucket.k.cors"]);
+    died.tables = tables.replace("[\"https://a.example\"]", "[]");
+    assert_eq!(steps(&died.plan()), ["delete bucket.k.cors"]);
+    assert!(matches!(stands(&died, &plan.digest), Standing::Stale(_)));
+}
+
+#[test]
+fn an_approved_deletion_is_not_that_of_another_bucket_at_the_same_address() {
+    let table = |label: &str, name: &str| format!("[bucket.{label}]\nname = \"{name}\"\nprotect = false\n");
+    let mut scene = Scene::applied(&(table("a", "acme-a") + &table("b", "acme-b")));
+    scene.tables = table("b", "acme-b");
+    let plan = scene.plan();
+    let mut died = scene.clone();
+    died.perform(&plan, 0);
+    // byob state mv: what was bucket.b is bucket.a now.
+    let approval = died.recorded.approval.clone();
+    died.recorded.resources.retain(|address, _| address.root().label != "a");
+    let moved = std::mem::take(&mut died.recorded.resources);
+    died.recorded.resources = moved
+        .into_iter()
+        .map(|(address, resource)| (byob_model::Address { label: "a".into(), ..address }, resource))
+        .collect();
+    died.recorded.approval = approval;
+    died.tables = String::new();
+    assert_eq!(steps(&died.plan()), ["delete bucket.a"]);
+    assert_eq!(stands(&died, &plan.digest), Standing::Stale(vec!["bucket.a#1".into()]));
+}
+
+/// A key that a killed run made for a table which is another key's by now, or nobody's.
+#[test]
+fn a_key_that_nothing_claims_is_deleted_and_not_lost_sight_of() {
+    let intent = |scene: &mut Scene, label: &str| {
+        let id = Uuid::from_u128(9);
+        let tags = [(BYOB_INTENT.to_owned(), id.to_string())].into();
+        let key = crate::world::new_key("", &byob_model::kind::Policy::empty(), &tags);
+        let arn = scene.world.make_key("us-east-1", key);
+        scene.recorded.intents.push(Intent {
+            id,
+            address: format!("key.{label}").parse().unwrap(),
+            account_id: ACCOUNT.into(),
+            region: "us-east-1".into(),
+            name: None,
+            at: 0,
+            keys_used: BTreeSet::new(),
+        });
+        arn
+    };
+    let deletes = |scene: &Scene, arn: &str| {
+        let plan = scene.plan();
+        assert!(!plan.blocked(), "{:#?}", plan.findings);
+        let about = |call: &byob_model::call::Call| {
+            call.operation == byob_model::call::Operation::ScheduleKeyDeletion
+                && matches!(&call.target, byob_model::call::Target::Key { key: byob_model::kind::KeyRef::Arn(of), .. } if of == arn)
+        };
+        plan.steps.iter().any(|step| step.calls.iter().any(about))
+    };
+    // The label became another key's: renamed, or by byob state mv.
+    let mut scene = Scene::applied("[key.a]\nalias = \"x\"\n");
+    let arn = intent(&mut scene, "b");
+    scene.tables = "[key.b]\nalias = \"x\"\n".into();
+    assert!(deletes(&scene, &arn));
+    let mut done = scene.clone();
+    done.apply();
+    assert_eq!(done.recorded.roots().count(), 1);
+    assert_ne!(done.recorded.root(&"key.b".parse().unwrap()).unwrap().identity, arn);
+    // Its own table, and no other key: it is taken.
+    scene.tables = "[key.a]\nalias = \"x\"\n[key.b]\nalias = \"y\"\n".into();
+    assert!(!deletes(&scene, &arn));
+    assert_eq!(step(&scene.plan(), "key.b").action, Action::Adopt);
+    // Made again in place of one that is gone, and the table is taken out then.
+    let mut scene = Scene::applied("[key.k]\nalias = \"x\"\nprotect = false\n");
+    scene.world.keys.clear();
+    scene.world.aliases.clear();
+    let arn = intent(&mut scene, "k");
+    scene.tables = String::new();
+    assert!(deletes(&scene, &arn));
+}

@@ -1,5 +1,7 @@
 //! The plan's machine-readable form and its digest.
 
+use std::collections::BTreeSet;
+
 use byob_model::recorded::{Approval, ApprovedStep};
 use serde_json::Value;
 
@@ -38,7 +40,8 @@ fn the_digest_does_not_know_lineage_serial_version_wording_or_the_record() {
     other.recorded.serial += 7;
     other.recorded.lineage = Some(OTHER_LINEAGE);
     other.recorded.written_at = Some(1);
-    other.recorded.approval = Some(Approval { digest: "sha256:0".into(), steps: vec![], finished: true });
+    other.recorded.approval =
+        Some(Approval { digest: "sha256:0".into(), steps: vec![], finished: true, target: BTreeSet::new() });
     assert_eq!(other.plan().digest, digest);
     // Another spelling of the same configuration.
     let mut spelled = scene.clone();
@@ -208,8 +211,13 @@ fn an_approved_step_of_another_address_means_nothing() {
         from: None,
         document: Value::Null,
         action: "create".into(),
+        calls: Vec::new(),
     };
-    scene.recorded.approval =
-        Some(Approval { digest: "sha256:1".into(), steps: vec![step], finished: false });
+    scene.recorded.approval = Some(Approval {
+        digest: "sha256:1".into(),
+        steps: vec![step],
+        finished: false,
+        target: BTreeSet::new(),
+    });
     assert_eq!(scene.plan().digest, digest);
 }

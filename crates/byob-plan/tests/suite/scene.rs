@@ -296,8 +296,7 @@ fn record(recorded: &mut Recorded, changes: &[RecordChange], arns: &BTreeMap<Roo
                 recorded.resources.remove(address);
             }
             RecordChange::Tombstone(tombstone) => {
-                recorded.tombstones.retain(|t| t.identity != tombstone.identity);
-                recorded.tombstones.push(tombstone.clone());
+                recorded.bury(tombstone.clone());
             }
             RecordChange::TombstoneGone(identity) => recorded.tombstones.retain(|t| t.identity != *identity),
         }

@@ -2,7 +2,7 @@
 //! `wandb_access = false`, reference buckets.
 
 use byob_model::call::{Operation, Payload};
-use byob_model::kind::{Attributes, OUR_CORS_RULE, WANDB_SID};
+use byob_model::kind::{Attributes, BYOB_INTENT, OUR_CORS_RULE, WANDB_SID};
 use byob_plan::{Action, Rule};
 use byob_policy::Effect;
 
@@ -328,6 +328,52 @@ fn what_is_ours_and_not_recorded_is_read_again_before_it_is_adopted() {
     assert!(plan.unsettled.iter().any(|address| address.to_string() == "bucket.a"), "{:?}", plan.unsettled);
 }
 
+/// Found by the simulation (seed 46618): a killed run was about to make a bucket again; the deleted one was still seen, and
+/// taken for what that run had made.
+#[test]
+fn what_does_not_carry_the_tag_of_the_open_intent_is_read_again_before_it_is_adopted() {
+    let mut scene = Scene::applied("[bucket.a]\nname = \"acme-a\"\n");
+    scene.recorded.resources.clear();
+    let id = uuid::Uuid::from_u128(9);
+    scene.recorded.intents.push(byob_model::recorded::Intent {
+        id,
+        address: "bucket.a".parse().unwrap(),
+        account_id: crate::world::ACCOUNT.into(),
+        region: "us-east-1".into(),
+        name: Some("acme-a".into()),
+        at: 0,
+        keys_used: std::collections::BTreeSet::new(),
+    });
+    let unsettled = |scene: &Scene| scene.plan().unsettled.contains(&"bucket.a".parse().unwrap());
+    let tag = |scene: &mut Scene, of: uuid::Uuid| {
+        scene.world.bucket("acme-a").tags.insert(BYOB_INTENT.into(), of.to_string());
+    };
+    tag(&mut scene, uuid::Uuid::from_u128(8));
+    assert!(unsettled(&scene));
+    tag(&mut scene, id);
+    assert!(!unsettled(&scene));
+}
+
+/// Found by the simulation (seed 61898): a killed run had put TLS only; the destroy that followed still saw the policy
+/// before that, as it was recorded, and kept its Denies alone.
+#[test]
+fn the_policy_of_a_dying_bucket_is_read_again_where_a_killed_run_may_have_put_another() {
+    let mut scene = Scene::applied(BUCKET);
+    scene.tables = format!("{BUCKET}tls_only = true\n");
+    let tightening = scene.plan();
+    let mut died = scene.clone();
+    died.perform(&tightening, usize::MAX);
+    let (world, approval) = (died.world.clone(), died.recorded.approval.clone());
+    died.recorded = scene.recorded.clone();
+    died.recorded.approval = approval;
+    died.tables = String::new();
+    let unsettled = |scene: &Scene| scene.plan().unsettled.contains(&"bucket.a.policy".parse().unwrap());
+    died.world = scene.world.clone();
+    assert!(unsettled(&died));
+    died.world = world;
+    assert!(!unsettled(&died));
+}
+
 /// Found by the simulation (seeds 533, 879): whom the bucket's policy lets in could read under the key until the bucket was
 /// gone.
 #[test]
@@ -339,4 +385,29 @@ fn a_key_lets_more_in_only_when_the_bucket_that_goes_is_gone() {
     let plan = scene.plan();
     assert_eq!(steps(&plan), ["delete bucket.a", "update key.k.policy"]);
     assert_eq!(step(&plan, "key.k.policy").depends_on, ["bucket.a#1"]);
+}
+
+#[test]
+fn a_bucket_that_is_forgotten_again_has_still_used_its_first_key() {
+    let table = |key: &str| {
+        format!(
+            "[bucket.a]\nname = \"acme-a\"\nencryption = {{ type = \"sse-kms\", key = \"key.{key}\" }}\n\
+             [key.one]\nalias = \"one\"\nprotect = false\n[key.two]\nalias = \"two\"\nprotect = false\n"
+        )
+    };
+    let keys = "forget = [\"bucket.a\"]\n[key.one]\nalias = \"one\"\nprotect = false\n[key.two]\nalias = \"two\"\nprotect = false\n";
+    let mut scene = Scene::applied(&table("one"));
+    scene.world.bucket("acme-a").holds_data = true;
+    scene.tables = keys.into();
+    scene.apply();
+    // While nobody managed it somebody moved it to the other key; then it is taken back, and left again.
+    scene.tables = table("two");
+    scene.import("bucket.a");
+    scene.apply();
+    let one = scene.recorded.root(&"key.one".parse().unwrap()).unwrap().identity.clone();
+    assert!(scene.recorded.root(&"bucket.a".parse().unwrap()).unwrap().keys_used.contains(&one));
+    scene.tables = keys.into();
+    scene.apply();
+    scene.tables = "[key.two]\nalias = \"two\"\nprotect = false\n".into();
+    assert_refused(&scene.plan(), Rule::KeyInUse, "key.one");
 }
