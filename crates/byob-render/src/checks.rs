@@ -1,9 +1,11 @@
-//! What `byob verify` proved, as text and as JSON: one line a check, and where it fails what was seen, the cure and what
+//! What `byob verify` proved, as text, JSON and JUnit: one line a check, and where it fails what was seen, the cure and what
 //! W&B would show.
 
 use byob_verify::{BucketChecks, Check, Outcome, Summary, summary};
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
+use crate::escape::escape;
 use crate::header::{Header, header};
 use crate::layout::{DETAIL, Page, Paint, Style};
 use crate::summary::count;
@@ -117,4 +119,41 @@ pub fn checks_to_value(verified: &Verified<'_>, head: &Header, byob_version: &st
         "buckets": buckets,
         "checks": checks,
     })
+}
+
+/// The report as JUnit: a case for each check. Without times: the same checks are the same report.
+#[must_use]
+pub fn verified_junit(verified: &Verified<'_>) -> String {
+    let mut all = TestSuite::new("byob verify");
+    for check in verified.buckets.iter().flat_map(|bucket| &bucket.checks) {
+        let status = match &check.outcome {
+            Outcome::Passed { .. } => TestCaseStatus::success(),
+            Outcome::Skipped { why } => {
+                let mut status = TestCaseStatus::skipped();
+                status.set_message(xml(why));
+                status
+            }
+            Outcome::Failed { seen, cure, wandb } => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                let lines =
+                    [("proves", &check.proves), ("seen", seen), ("cure", cure), ("W&B would show", wandb)];
+                let text = lines.map(|(name, line)| format!("{name}: {}", xml(line))).join("\n");
+                status.set_type("failed").set_message(xml(seen)).set_description(text);
+                status
+            }
+        };
+        let mut case = TestCase::new(xml(&check.id), status);
+        case.set_classname(xml(&check.address));
+        all.add_test_case(case);
+    }
+    let mut report = quick_junit::Report::new("byob");
+    report.add_test_suite(all);
+    // Writing into memory cannot fail, and `xml` leaves nothing that XML does not take.
+    report.to_string().unwrap_or_default()
+}
+
+/// A text that XML can hold, with nothing hidden in it.
+fn xml(text: &str) -> String {
+    let shown = escape(text);
+    shown.replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}")
 }

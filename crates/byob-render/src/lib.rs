@@ -24,7 +24,7 @@ mod summary;
 mod tests;
 mod value;
 
-pub use checks::{Verified, checks_text, checks_to_value};
+pub use checks::{Verified, checks_text, checks_to_value, verified_junit};
 pub use drift::drift_text;
 pub use header::Header;
 pub use layout::Style;

@@ -137,7 +137,7 @@ pub(crate) fn shows_etag(subject: &Subject<'_>, origin: &str, reply: &Reply) -> 
 }
 
 fn check(subject: &Subject<'_>, id: impl Into<String>, proves: impl Into<String>, outcome: Outcome) -> Check {
-    Check::new(id, subject.address.aspect(Kind::Cors), proves, outcome)
+    Check::new(id, &subject.address.aspect(Kind::Cors), proves, outcome)
 }
 
 fn cure(subject: &Subject<'_>) -> String {

@@ -90,7 +90,7 @@ impl Outcome {
 impl Check {
     pub(crate) fn new(
         id: impl Into<String>,
-        address: impl ToString,
+        address: &impl ToString,
         proves: impl Into<String>,
         outcome: Outcome,
     ) -> Self {

@@ -66,7 +66,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     if !subject.root.wandb_access {
         return vec![Check::new(
             "taken-out",
-            address,
+            &address,
             "the bucket policy gives W&B nothing, as wandb_access = false says",
             taken_out(subject, patterns, &asked),
         )];
@@ -82,7 +82,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
                     Outcome::failed(refused.told(subject, &document), cure(subject, &refused), without)
                 }
             };
-            Check::new(*pattern, address.clone(), proves, outcome)
+            Check::new(*pattern, &address, proves, outcome)
         })
         .collect()
 }

@@ -33,13 +33,12 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     let Some(key) = &subject.key else { return aws_owned(subject).into_iter().collect() };
     // Two buckets may be on one key: what it is to them stands with each.
     let address = subject.address.aspect(Kind::Encryption);
-    let usable = |outcome| {
-        Check::new("key", address.clone(), format!("its key {} exists and is enabled", key.name), outcome)
-    };
+    let usable =
+        |outcome| Check::new("key", &address, format!("its key {} exists and is enabled", key.name), outcome);
     let broken = "403 or KMS.DisabledException on every upload and download";
     let facts: &KeyFacts = match (&key.arn, key.live) {
         (None, _) => {
-            let seen = format!("no key has the alias of {}", key.name);
+            let seen = format!("no key has the alias of {}, as far as this caller may see", key.name);
             return vec![usable(Outcome::failed(
                 seen,
                 "byob plan shows what is missing, byob apply mends it",
@@ -72,7 +71,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         _ => {
             let why = "this caller may not read the key's policy (kms:GetKeyPolicy)";
             let proves = format!("the policy of {} lets W&B use it", key.name);
-            checks.push(Check::new("key-policy", address, proves, Outcome::skipped(why)));
+            checks.push(Check::new("key-policy", &address, proves, Outcome::skipped(why)));
             return checks;
         }
     };
@@ -84,7 +83,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         checks.extend(patterns.iter().map(|pattern| {
             let proves = format!("the policy of {} lets W&B {}", key.name, meaning(pattern).0);
             let outcome = grant(subject, key, facts, document, pattern);
-            Check::new(*pattern, address.clone(), proves, outcome)
+            Check::new(*pattern, &address, proves, outcome)
         }));
     }
     let outcome = match key.desired {
@@ -97,7 +96,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         },
     };
     let proves = format!("the policy of {} lets in nobody whom byob.toml does not name", key.name);
-    checks.push(Check::new("key-nobody-else", address, proves, outcome));
+    checks.push(Check::new("key-nobody-else", &address, proves, outcome));
     checks
 }
 
@@ -161,7 +160,7 @@ fn aws_owned(subject: &Subject<'_>) -> Option<Check> {
     let (name, _) = requesters(subject).into_iter().find(|(_, who)| who.account() != owner)?;
     Some(Check::new(
         "key",
-        subject.address.aspect(Kind::Encryption),
+        &subject.address.aspect(Kind::Encryption),
         "W&B may use the key that the bucket is on",
         Outcome::failed(
             format!(

@@ -127,7 +127,7 @@ impl<P: Probe> Run<'_, P> {
     fn say_at(&mut self, kind: Option<Kind>, id: &str, proves: impl Into<String>, outcome: Outcome) {
         let address: &RootAddress = self.subject.address;
         let address = kind.map_or_else(|| address.address(), |kind| address.aspect(kind));
-        self.checks.push(Check::new(id, address, proves, outcome));
+        self.checks.push(Check::new(id, &address, proves, outcome));
     }
 
     /// What a request that had no success means.

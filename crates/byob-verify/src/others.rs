@@ -40,7 +40,7 @@ fn nobody_else(subject: &Subject<'_>) -> Check {
         },
     };
     let proves = "the bucket policy lets in nobody whom byob.toml does not name";
-    Check::new("nobody-else", subject.address.aspect(Kind::BucketPolicy), proves, outcome)
+    Check::new("nobody-else", &subject.address.aspect(Kind::BucketPolicy), proves, outcome)
 }
 
 /// What a document's Allows give beyond another's.
@@ -145,5 +145,5 @@ fn not_public(subject: &Subject<'_>) -> Check {
         },
     };
     let proves = "the bucket is not public, neither by its policy nor by ACLs";
-    Check::new("not-public", subject.address.aspect(Kind::BucketPolicy), proves, outcome)
+    Check::new("not-public", &subject.address.aspect(Kind::BucketPolicy), proves, outcome)
 }

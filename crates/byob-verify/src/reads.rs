@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use byob_model::address::{Kind, RootKind};
 use byob_model::desired::Desired;
 use byob_model::live::{Live, LiveBucket, Wanted, WantedBucket, WantedKey};
+use byob_model::recorded::Recorded;
 
 use crate::subject::{arn_of, used_key};
 
@@ -44,11 +45,11 @@ pub fn buckets(desired: &Desired) -> Wanted {
 
 /// The second reads: the keys that the buckets are on, with their policies.
 #[must_use]
-pub fn keys(desired: &Desired, live: &Live) -> Wanted {
+pub fn keys(desired: &Desired, live: &Live, recorded: &Recorded) -> Wanted {
     let mut wanted = Wanted::default();
     for (_, root) in desired.roots.iter().filter(|(address, _)| address.kind == RootKind::Bucket) {
         let found = live.buckets.get(&root.name).unwrap_or(&LiveBucket::Absent);
-        if let Some(arn) = used_key(root, found).and_then(|key| arn_of(&key, desired, live)) {
+        if let Some(arn) = used_key(root, found).and_then(|key| arn_of(&key, desired, live, recorded)) {
             wanted.keys.insert(arn, WantedKey { aspects: BTreeSet::from([Kind::KeyPolicy]) });
         }
     }

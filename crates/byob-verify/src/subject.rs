@@ -5,6 +5,7 @@ use byob_model::config::Wandb;
 use byob_model::desired::{Desired, DesiredRoot};
 use byob_model::kind::{Attributes, Cors, Encryption, KeyRef, ObjectLock, Purpose};
 use byob_model::live::{BucketFacts, Live, LiveAspect, LiveBucket, LiveKey};
+use byob_model::recorded::Recorded;
 use byob_policy::{AccountId, Document};
 
 /// A bucket that is to be proved.
@@ -39,13 +40,13 @@ pub struct UsedKey<'a> {
 
 /// The buckets of a configuration, with what was read of them ([`crate::buckets`] and [`crate::keys`] say what to read).
 #[must_use]
-pub fn subjects<'a>(desired: &'a Desired, live: &'a Live) -> Vec<Subject<'a>> {
+pub fn subjects<'a>(desired: &'a Desired, live: &'a Live, recorded: &Recorded) -> Vec<Subject<'a>> {
     let buckets = desired.roots.iter().filter(|(address, _)| address.kind == RootKind::Bucket);
     buckets
         .map(|(address, root)| {
             let found = live.buckets.get(&root.name).unwrap_or(&LiveBucket::Absent);
             let key = used_key(root, found).map(|key| {
-                let arn = arn_of(&key, desired, live);
+                let arn = arn_of(&key, desired, live, recorded);
                 let own = match &key {
                     KeyRef::Managed { arn_of } => desired.roots.get(arn_of),
                     KeyRef::Arn(_) => None,
@@ -84,13 +85,17 @@ pub(crate) fn used_key(root: &DesiredRoot, live: &LiveBucket) -> Option<KeyRef> 
     }
 }
 
-/// The ARN of a key: of one of the configuration's own, where its alias points.
-pub(crate) fn arn_of(key: &KeyRef, desired: &Desired, live: &Live) -> Option<String> {
+/// The ARN of a key: of one of the configuration's own, where its alias points; where aliases may not be listed, as it is
+/// recorded.
+pub(crate) fn arn_of(key: &KeyRef, desired: &Desired, live: &Live, recorded: &Recorded) -> Option<String> {
     match key {
         KeyRef::Arn(arn) => Some(arn.clone()),
         KeyRef::Managed { arn_of } => {
             let root = desired.roots.get(arn_of)?;
-            live.aliases.get(&(root.region.clone(), root.name.clone())).cloned().flatten()
+            match live.aliases.get(&(root.region.clone(), root.name.clone())) {
+                Some(found) => found.clone(),
+                None => recorded.root(arn_of).map(|key| key.identity.clone()),
+            }
         }
     }
 }

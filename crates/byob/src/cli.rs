@@ -159,8 +159,17 @@ pub(crate) struct VerifyArgs {
     #[arg(long = "as", value_name = "ROLE_ARN", value_parser = role)]
     pub role: Option<String>,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Text)]
+    pub format: VerifyFormat,
+}
+
+/// How to show what was proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    Text,
+    Json,
+    /// A test case for each check
+    Junit,
 }
 
 /// The ARN of a role.

@@ -151,6 +151,9 @@ fn a_missing_action_fails_with_its_cure() {
     assert_eq!(failed["wandb"], "deleted runs and artifacts stay and cost");
     let text = env.sandbox("verify").exits(2);
     assert!(text.stdout.contains("W&B would show: deleted runs and artifacts stay and cost"), "{text}");
+    let junit = env.sandbox("verify --format junit").exits(2).stdout;
+    assert!(junit.contains("<testsuite name=\"byob verify\""), "{junit}");
+    assert!(junit.contains("failures=\"1\""), "{junit}");
     // The cure cures.
     env.sandbox("apply --auto-approve").exits(0);
     verified(&env, 0);

@@ -2,7 +2,7 @@
 
 use byob_verify::{BucketChecks, Check, Outcome};
 
-use crate::{Header, Style, Verified, checks_text, checks_to_value};
+use crate::{Header, Style, Verified, checks_text, checks_to_value, verified_junit};
 
 fn buckets() -> Vec<BucketChecks> {
     let check = |id: &str, outcome| Check {
@@ -84,4 +84,16 @@ fn the_json_has_every_member_always() {
     assert_eq!(value["checks"][1]["given"], "over TLS 1.3");
     assert_eq!(value["checks"][3]["why"], "nothing could be written");
     assert_eq!(value["role"], serde_json::Value::Null);
+}
+
+#[test]
+fn in_junit_each_check_is_a_case_and_hidden_characters_are_shown() {
+    let buckets = buckets();
+    let text = verified_junit(&Verified { buckets: &buckets, role: None, interrupted: false });
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    let suite = &report.test_suites[0];
+    assert_eq!((suite.tests, suite.failures, suite.skipped), (4, 1, 1));
+    let names: Vec<&str> = suite.test_cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["region", "s3:PutObject", "put", "get"]);
+    assert!(!text.contains('\u{1b}') && text.contains("W&amp;B would show: runs fail to upload"), "{text}");
 }

@@ -10,6 +10,7 @@ use byob_model::Kind;
 use byob_model::desired::{KEY_USE_ACTIONS, STORAGE_ACTIONS};
 use byob_model::kind::{Attributes, ObjectLock, Policy, RetentionMode};
 use byob_model::live::{LiveAspect, LiveBucket, LiveKey};
+use byob_model::recorded::Recorded;
 use byob_policy::Document;
 use byob_verify::{Check, Encrypted, Outcome, judge, prove, subjects};
 use scene::{Bucket, EXAMPLE, facts, failed, failures, now, repolicy, run, verify, wants, world};
@@ -242,6 +243,9 @@ fn a_key_policy_without_the_principal_fails_all_five() {
 fn a_key_that_is_gone_or_that_nobody_may_look_at_is_told() {
     let gone = vision(|live| live.aliases.values_mut().for_each(|arn| *arn = None), |_| {});
     assert!(seen(&gone, "key").contains("no key has the alias"));
+    // Where aliases may not be listed and nothing is recorded.
+    let unlisted = vision(|live| live.aliases.clear(), |_| {});
+    assert!(failures(&unlisted).contains(&"key"));
     let hidden = vision(|live| live.keys.values_mut().for_each(|key| *key = LiveKey::Forbidden), |_| {});
     assert_eq!(failures(&hidden), [""; 0]);
     assert!(why(&hidden, "key").contains("may not look at the key"));
@@ -297,7 +301,7 @@ fn a_bucket_that_is_not_there_is_the_one_thing_that_is_said() {
     let desired = wants(EXAMPLE);
     let mut live = world(&desired);
     live.buckets.insert(VISION.to_owned(), LiveBucket::Absent);
-    let all = subjects(&desired, &live);
+    let all = subjects(&desired, &live, &Recorded::default());
     let subject = all.iter().find(|subject| subject.address.label == "vision").unwrap();
     let checks = judge(subject);
     assert_eq!(checks.len(), 1);
@@ -323,7 +327,7 @@ fn the_folder_lies_below_the_path() {
     let text = EXAMPLE.replace("versioning = \"enabled\"", "versioning = \"enabled\"\npath = \"teams/a\"");
     let desired = wants(&text);
     let live = world(&desired);
-    let all = subjects(&desired, &live);
+    let all = subjects(&desired, &live, &Recorded::default());
     let subject = all.iter().find(|subject| subject.address.label == "vision").unwrap();
     let bucket = Bucket { denied: vec!["DeleteObjectVersion"], ..Bucket::of(subject) };
     let proved = run(subject, &bucket, &|| false);
@@ -343,7 +347,7 @@ fn the_folder_lies_below_the_path() {
 fn nothing_stays_behind_whatever_happens() {
     let desired = wants(EXAMPLE);
     let live = world(&desired);
-    let all = subjects(&desired, &live);
+    let all = subjects(&desired, &live, &Recorded::default());
     for subject in &all {
         for versioned in [true, false] {
             let fresh = || Bucket { versioned, ..Bucket::of(subject) };
@@ -381,7 +385,7 @@ fn nothing_stays_behind_whatever_happens() {
 fn what_the_role_may_not_remove_the_caller_removes() {
     let desired = wants(EXAMPLE);
     let live = world(&desired);
-    let all = subjects(&desired, &live);
+    let all = subjects(&desired, &live, &Recorded::default());
     let subject = all.iter().find(|subject| subject.address.label == "vision").unwrap();
     let caller = Bucket::of(subject);
     // W&B's own rights: the same bucket through other hands.

@@ -358,7 +358,7 @@ pub(crate) fn verify(
     let desired = wants(text);
     let mut live = world(&desired);
     change_world(&mut live);
-    let all = subjects(&desired, &live);
+    let all = subjects(&desired, &live, &Recorded::default());
     let subject = all.iter().find(|subject| subject.address.label == label).unwrap();
     let mut bucket = Bucket::of(subject);
     change_bucket(&mut bucket);

@@ -13,7 +13,7 @@ use byob_verify::{BucketChecks, Left, Outcome, Subject, judge, prove, subjects};
 use futures_util::StreamExt as _;
 use uuid::Uuid;
 
-use crate::cli::{Format, Global, VerifyArgs};
+use crate::cli::{Global, VerifyArgs, VerifyFormat};
 use crate::contact;
 use crate::failure::Failure;
 use crate::planning::{header, resolve};
@@ -40,7 +40,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyArgs) -> Result<ExitCode, 
     let mut live = session.cloud.read(&byob_verify::buckets(&desired)).await?;
     contact::refuse_unread(&live)?;
     // A key that may not be looked at is told by its check.
-    let Live { keys, .. } = session.cloud.read(&byob_verify::keys(&desired, &live)).await?;
+    let Live { keys, .. } = session.cloud.read(&byob_verify::keys(&desired, &live, &recorded)).await?;
     live.keys.extend(keys);
     let role = match &args.role {
         Some(arn) => Some(assume(&session, arn).await?),
@@ -49,7 +49,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyArgs) -> Result<ExitCode, 
     let stop = Stop::listen_and_say(
         "stopped at once; what verify wrote may still lie below .byob-verify/ of each bucket",
     );
-    let subjects = subjects(&desired, &live);
+    let subjects = subjects(&desired, &live, &recorded);
     let proofs =
         subjects.iter().map(|subject| proof(&session, subject, role.as_ref(), args.role.as_deref(), &stop));
     let proofs: Vec<Proof> = futures_util::stream::iter(proofs).buffered(SIDE_BY_SIDE).collect().await;
@@ -60,12 +60,13 @@ pub(crate) async fn run(global: &Global, args: &VerifyArgs) -> Result<ExitCode, 
     let verified = Verified { buckets: &buckets, role: args.role.as_deref(), interrupted };
     let header = header(&session, &record, &Mode::default(), &live, None);
     match args.format {
-        Format::Json => {
+        VerifyFormat::Json => {
             let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             let version = env!("CARGO_PKG_VERSION");
             terminal::print_json(&byob_render::checks_to_value(&verified, &header, version, &now));
         }
-        Format::Text => {
+        VerifyFormat::Junit => terminal::print(&byob_render::verified_junit(&verified)),
+        VerifyFormat::Text => {
             terminal::print(&byob_render::checks_text(&verified, &header, &terminal::style(global)));
         }
     }
