@@ -99,7 +99,7 @@ fn an_action_that_is_given_on_the_wrong_half_is_missing() {
         |live| {
             repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
                 statements(policy, "WandbAccountAccess", |one| {
-                    one["Resource"] = json!("arn:aws:s3:::acme-wandb-vision/*")
+                    one["Resource"] = json!("arn:aws:s3:::acme-wandb-vision/*");
                 });
             });
         },
@@ -130,7 +130,7 @@ fn a_principal_that_was_deleted_is_recognised() {
         |live| {
             repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
                 statements(policy, "WandbAccountAccess", |one| {
-                    one["Principal"] = json!({"AWS": "AROAEXAMPLEEXAMPLE123"})
+                    one["Principal"] = json!({"AWS": "AROAEXAMPLEEXAMPLE123"});
                 });
             });
         },

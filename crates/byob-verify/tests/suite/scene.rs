@@ -106,6 +106,9 @@ pub(crate) fn repolicy(
 /// Keys with versions, the newest last; `None` is a delete marker.
 type Objects = BTreeMap<String, Vec<(String, Option<Vec<u8>>)>>;
 
+/// Parts by key and id.
+type Uploads = BTreeMap<(String, String), Vec<u8>>;
+
 /// A bucket in memory.
 #[derive(Default)]
 pub(crate) struct Bucket {
@@ -122,7 +125,7 @@ pub(crate) struct Bucket {
     pub(crate) requests: Cell<u32>,
     /// What is in it; other hands may hold it too.
     pub(crate) objects: Rc<RefCell<Objects>>,
-    pub(crate) uploads: Rc<RefCell<BTreeMap<(String, String), Vec<u8>>>>,
+    pub(crate) uploads: Rc<RefCell<Uploads>>,
     pub(crate) count: Cell<u32>,
 }
 
