@@ -7,6 +7,7 @@ use std::time::Duration;
 use byob_model::call::{Call, Target};
 use byob_model::kind::KeyRef;
 use byob_model::live::{Live, Wanted};
+use byob_plan::event::Answer;
 
 /// Who is asking, from `sts:GetCallerIdentity`, which needs no permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +155,17 @@ pub struct CloudError {
 }
 
 impl CloudError {
+    /// Its parts, for a log.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        Answer {
+            operation: self.operation.clone(),
+            code: self.code.clone(),
+            status: self.status,
+            request_id: self.request_id.clone(),
+        }
+    }
+
     /// No answer came in time: the call may have had its effect.
     pub(crate) fn unanswered(call: &Call, limit: Duration) -> Self {
         let resource = match &call.target {

@@ -1,6 +1,7 @@
 //! Why an apply stopped.
 
 use byob_model::address::Address;
+use byob_plan::event::Answer;
 use byob_state::StoreError;
 
 use crate::cloud::CloudError;
@@ -51,6 +52,17 @@ pub enum StepError {
         /// What the store says.
         why: String,
     },
+}
+
+impl StepError {
+    /// AWS's answer in its parts, where one ended the step.
+    #[must_use]
+    pub fn answer(&self) -> Option<Answer> {
+        match self {
+            Self::Cloud { error, .. } => Some(error.answer()),
+            _ => None,
+        }
+    }
 }
 
 impl From<CloudError> for StepError {

@@ -14,6 +14,7 @@ use byob_plan::event::Event;
 use byob_plan::plan::{Action, Plan, Step};
 use byob_state::{Entry, Store, StoreError};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::cloud::{Clock, Cloud, now};
@@ -124,9 +125,16 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                 while running.len() < ROOTS_AT_ONCE {
                     let Some(index) = graph.next() else { break };
                     let step = &plan.steps[index];
-                    (self.emit)(Event::Started { step: step.id.clone(), address: step.address.clone() });
+                    (self.emit)(started(step));
                     let context = self.context(plan, step, recorded, &arns, settle);
-                    running.push(async move { (index, context.perform(step).await) });
+                    let began = self.clock.elapsed();
+                    // What AWS is asked within a step says in the log for which.
+                    let span = tracing::debug_span!("step", step = step.id, address = %step.address);
+                    let performed = async move {
+                        let outcome = context.perform(step).await;
+                        (index, outcome, self.clock.elapsed().saturating_sub(began))
+                    };
+                    running.push(performed.instrument(span));
                 }
             }
             let Some(first) = running.next().await else { break };
@@ -135,7 +143,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             while let Some(Some(more)) = futures_util::FutureExt::now_or_never(running.next()) {
                 finished.push(more);
             }
-            for (index, outcome) in finished {
+            for (index, outcome, took) in finished {
                 let step = &plan.steps[index];
                 match outcome {
                     Ok(arn) => {
@@ -147,7 +155,8 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                         entries.extend(intent_done(recorded, plan, step, before));
                         graph.done(index);
                         report.done.push(step.id.clone());
-                        (self.emit)(Event::Done { step: step.id.clone(), address: step.address.clone() });
+                        let (step, address) = (step.id.clone(), step.address.clone());
+                        (self.emit)(Event::Done { step, address, took });
                     }
                     Err(error) => {
                         graph.failed(index);
@@ -155,6 +164,8 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                             step: step.id.clone(),
                             address: step.address.clone(),
                             why: error.to_string(),
+                            answer: error.answer(),
+                            took,
                         });
                         report.failed.push(StepFailure {
                             step: step.id.clone(),
@@ -304,6 +315,15 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             interrupted: self.interrupted,
             emit: self.emit,
         }
+    }
+}
+
+fn started(step: &Step) -> Event {
+    Event::Started {
+        step: step.id.clone(),
+        address: step.address.clone(),
+        action: step.action,
+        operations: step.calls.iter().map(|call| call.operation.as_str()).collect(),
     }
 }
 

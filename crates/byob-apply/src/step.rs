@@ -238,6 +238,9 @@ impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
             step: step.id.clone(),
             address: step.address.clone(),
             why: error.to_string(),
+            answer: error.answer(),
+            tries,
+            wait,
         });
         self.clock.sleep(wait).await;
         Ok(())

@@ -81,14 +81,15 @@ enum Answer {
 
 async fn head(at: At<'_>, region: &str) -> Result<Answer, CloudError> {
     let request = at.cloud.s3(region).head_bucket().bucket(at.name).expected_bucket_owner(at.owner).send();
-    let error = match at.cloud.raw(request).await {
+    let about = at.about("HeadBucket", "s3:ListBucket");
+    let error = match at.cloud.raw(about, request).await {
         Ok(found) => {
             let region = found.bucket_region().unwrap_or(region).to_owned();
             return Ok(Answer::Final(Head::Exists { region }));
         }
         Err(error) => error,
     };
-    let found = at.cloud.explain(at.about("HeadBucket", "s3:ListBucket"), &error);
+    let found = at.cloud.explain(about, &error);
     let real =
         error.raw_response().and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(str::to_owned);
     match (found.status, real) {

@@ -27,9 +27,11 @@ use byob_apply::{Caller, Cloud, CloudError, Done, ErrorKind};
 use byob_model::call::Call;
 use byob_model::live::{Live, Wanted};
 use tokio::sync::{OnceCell, Semaphore};
+use tracing::Instrument as _;
 
 use crate::credentials::Chain;
 use crate::error::{About, credentials_error, credentials_timed_out, without_request};
+use crate::trace::Attempts;
 
 /// Where requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +102,10 @@ impl AwsCloud {
     ) -> Self {
         let clock = CloudClock::default();
         let iam = aws_sdk_iam::Client::from_conf(
-            aws_sdk_iam::config::Builder::from(&config).interceptor(clock.clone()).build(),
+            aws_sdk_iam::config::Builder::from(&config)
+                .interceptor(clock.clone())
+                .interceptor(Attempts)
+                .build(),
         );
         Self {
             config,
@@ -201,8 +206,12 @@ impl AwsCloud {
         let s3 = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(path_style)
             .interceptor(self.clock.clone())
+            .interceptor(Attempts)
             .build();
-        let kms = aws_sdk_kms::config::Builder::from(&config).interceptor(self.clock.clone()).build();
+        let kms = aws_sdk_kms::config::Builder::from(&config)
+            .interceptor(self.clock.clone())
+            .interceptor(Attempts)
+            .build();
         let s3_once = s3.to_builder().retry_config(RetryConfig::disabled()).build();
         let kms_once = kms.to_builder().retry_config(RetryConfig::disabled()).build();
         Clients {
@@ -218,12 +227,19 @@ impl AwsCloud {
     /// Boxed, because the SDK's futures are large and a hundred buckets make a thousand of them.
     pub(crate) async fn raw<T, E>(
         &self,
+        about: About<'_>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, SdkError<E, HttpResponse>> {
+    ) -> Result<T, SdkError<E, HttpResponse>>
+    where
+        E: ProvideErrorMetadata,
+    {
         let request = Box::pin(request);
         // The gate is never closed; if it were, the request would go without waiting.
         let _room = self.gate.acquire().await.ok();
-        request.await
+        let span = crate::trace::call(about);
+        let answer = request.instrument(span.clone()).await;
+        span.record("code", answer.as_ref().err().and_then(ProvideErrorMetadata::code));
+        answer
     }
 
     /// Makes a request and classifies what is no success.
@@ -235,7 +251,7 @@ impl AwsCloud {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        self.raw(request).await.map_err(|error| self.explain(about, &error))
+        self.raw(about, request).await.map_err(|error| self.explain(about, &error))
     }
 
     /// Classifies, and where it was for want of credentials says where byob looked.
@@ -262,12 +278,15 @@ impl AwsCloud {
         let once = aws_sdk_sts::config::Builder::from(&self.config)
             .retry_config(RetryConfig::disabled())
             .interceptor(self.clock.clone())
+            .interceptor(Attempts)
             .build();
         match self.who_by(aws_sdk_sts::Client::from_conf(once)).await {
             // The first contact is made once, so that nobody waits long to hear that nothing is there.
             Err(error) if matches!(error.kind, ErrorKind::Throttled | ErrorKind::Internal) => {
-                let config =
-                    aws_sdk_sts::config::Builder::from(&self.config).interceptor(self.clock.clone()).build();
+                let config = aws_sdk_sts::config::Builder::from(&self.config)
+                    .interceptor(self.clock.clone())
+                    .interceptor(Attempts)
+                    .build();
                 self.who_by(aws_sdk_sts::Client::from_conf(config)).await
             }
             answer => answer,

@@ -112,6 +112,7 @@ pub async fn connect(c: &Connection) -> Result<AwsCloud, CloudError> {
         loader = loader.profile_name(profile);
     }
     let mut config = loader.load().await;
+    check_endpoints(&config)?;
     let endpoint = endpoint(&config);
     if matches!(endpoint, Endpoint::Custom(_)) {
         config = config
@@ -294,10 +295,42 @@ fn endpoint(config: &SdkConfig) -> Endpoint {
 
 /// The address that S3 was given; `None`: AWS's own.
 pub(crate) fn endpoint_url(config: &SdkConfig) -> Option<String> {
-    let key =
-        ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    let of_s3 = key.ok().and_then(|key| config.service_config()?.load_config(key));
-    of_s3.or_else(|| config.endpoint_url().map(str::to_owned))
+    endpoint_url_of("S3", config)
+}
+
+fn endpoint_url_of(service_id: &str, config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service_id);
+    let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let of_service = key.ok().and_then(|key| config.service_config()?.load_config(key));
+    of_service.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// An address that the SDK could not use it would repeat whole, and one with a password in it is a secret.
+fn check_endpoints(config: &SdkConfig) -> Result<(), CloudError> {
+    ["S3", "KMS", "STS", "IAM"]
+        .iter()
+        .filter_map(|service| Some((service, endpoint_url_of(service, config)?)))
+        .find_map(|(service, url)| Some((service, wrong_endpoint(&url)?)))
+        .map_or(Ok(()), |(service, wrong)| {
+            Err(without_request(
+                ErrorKind::Invalid,
+                format!("the endpoint for {service} cannot be used: {wrong}"),
+                &["correct AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_… of one service, or `endpoint_url` of the profile): \
+                   http://HOST:PORT or https://HOST"],
+            ))
+        })
+}
+
+/// What is wrong with an endpoint, in words that repeat nothing of it.
+fn wrong_endpoint(url: &str) -> Option<&'static str> {
+    let Ok(uri) = url.parse::<http::Uri>() else { return Some("it is no URL") };
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
+            Some("a user or password stands in it, which AWS's services do not know; requests are signed")
+        }
+        (Some("http" | "https"), Some(_)) => None,
+        _ => Some("it does not begin with http:// or https:// and a host"),
+    }
 }
 
 /// A private endpoint in one of AWS's own domains is AWS.

@@ -87,6 +87,29 @@ fn an_endpoint_is_awss_own_or_a_host_with_its_port() {
 }
 
 #[test]
+fn an_endpoint_that_cannot_be_used_is_refused_and_not_repeated() {
+    let config = |url: &str| SdkConfig::builder().endpoint_url(url).build();
+    for url in [
+        "http://planted:secret@localhost:9000",
+        "https://planted@s3.example.com",
+        "http://planted:secret@local host:9000",
+        "http://planted:secret@localhost:port",
+        "planted:secret",
+        "ftp://planted/secret",
+        "",
+    ] {
+        let error = check_endpoints(&config(url)).unwrap_err();
+        let said = format!("{error:?}");
+        assert!(!said.contains("planted") && !said.contains("secret"), "{said}");
+        assert!(error.help[0].contains("AWS_ENDPOINT_URL"));
+    }
+    for url in ["http://localhost:9000", "https://s3.example.com/base", "http://[::1]:9000/"] {
+        assert!(check_endpoints(&config(url)).is_ok(), "{url}");
+    }
+    assert!(check_endpoints(&SdkConfig::builder().build()).is_ok());
+}
+
+#[test]
 fn a_profile_of_the_file_stands_alone() {
     let client = https_client(4, ProxyConfig::disabled);
     let chain = |profile| standard_chain(profile, "us-east-1", &client).into_iter().map(|(source, _)| source);

@@ -51,10 +51,7 @@ impl About<'_> {
         let mut found = self.error(ErrorKind::Unexpected, "");
         if let Some(raw) = error.raw_response() {
             found.status = Some(raw.status().as_u16());
-            found.request_id = ["x-amz-request-id", "x-amzn-requestid"]
-                .iter()
-                .find_map(|name| raw.headers().get(*name))
-                .map(str::to_owned);
+            found.request_id = request_id(raw);
         }
         match error {
             // An answer that is none of AWS's: a proxy's page, a truncated body, another store's idea of the format. A
@@ -86,6 +83,12 @@ impl About<'_> {
         }
         found
     }
+}
+
+/// AWS's name for a request, S3's and the other services'.
+pub(crate) fn request_id(answer: &HttpResponse) -> Option<String> {
+    let names = ["x-amz-request-id", "x-amzn-requestid"];
+    names.iter().find_map(|name| answer.headers().get(*name)).map(str::to_owned)
 }
 
 fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {

@@ -19,13 +19,21 @@ pub struct S3Objects {
     bucket: String,
     region: String,
     kms_key: Option<String>,
+    owner: Option<String>,
 }
 
 impl S3Objects {
     /// Of a bucket in a region; written with this KMS key, or as the bucket's default encryption says.
     #[must_use]
     pub fn new(cloud: AwsCloud, bucket: String, region: String, kms_key: Option<String>) -> Self {
-        Self { cloud, bucket, region, kms_key }
+        Self { cloud, bucket, region, kms_key, owner: None }
+    }
+
+    /// The same, but only where the bucket is this account's (12 digits): S3 refuses every request to another's, so that
+    /// a bucket that was deleted, and made again by a stranger, gets no record and gives none.
+    #[must_use]
+    pub fn of_account(self, owner: Option<String>) -> Self {
+        Self { owner, ..self }
     }
 
     /// The connection it uses.
@@ -75,16 +83,34 @@ impl S3Objects {
             )
         };
         let help = match error.kind {
+            _ if self.is_about_the_key(error) => Some(format!(
+                "correct `kms_key` in [state] s3: {} has to exist in the bucket's region, be enabled, and let the caller \
+                 use it (kms:GenerateDataKey, kms:Decrypt)",
+                self.kms_key.as_deref().unwrap_or("the key of the bucket's default encryption")
+            )),
             ErrorKind::NoSuchBucket => Some(format!(
                 "byob state init makes the bucket {} (versioned, encrypted, TLS only, not public); or correct `bucket` \
                  and `region` in [state] s3",
                 self.bucket
             )),
-            ErrorKind::AccessDenied => error.iam_action.as_deref().map(right),
+            ErrorKind::AccessDenied => error.iam_action.as_deref().map(|action| match &self.owner {
+                None => right(action),
+                Some(owner) => format!(
+                    "{}; and S3 answers so for a bucket that is not account {owner}'s: one of another account needs \
+                     `account_id` in [state] s3",
+                    right(action)
+                ),
+            }),
             ErrorKind::WrongRegion => Some("correct `region` in [state] s3".to_owned()),
             _ => (!error.help.is_empty()).then(|| error.help.join("\n")),
         };
         ObjectError::Refused { message: error.to_string(), help }
+    }
+
+    /// Whether S3 says that the object's key is the matter, not the object: `KMS.NotFoundException` and its like.
+    fn is_about_the_key(&self, error: &CloudError) -> bool {
+        let code = error.code.as_deref().unwrap_or_default();
+        code.starts_with("KMS.") || (error.kind == ErrorKind::AccessDenied && error.message.contains("kms:"))
     }
 
     fn classified(&self, error: &CloudError) -> ObjectError {
@@ -101,7 +127,8 @@ impl Objects for S3Objects {
     async fn get(&self, key: &str) -> Result<Option<Object>, ObjectError> {
         let resource = self.location(key);
         let about = self.about("GetObject", "s3:GetObject", &resource);
-        let request = self.cloud.s3(&self.region).get_object().bucket(&self.bucket).key(key).send();
+        let request = self.cloud.s3(&self.region).get_object().bucket(&self.bucket).key(key);
+        let request = request.set_expected_bucket_owner(self.owner.clone()).send();
         match self.cloud.ask(about, request).await {
             Ok(answer) => {
                 let Some(etag) = answer.e_tag().map(str::to_owned) else {
@@ -110,7 +137,7 @@ impl Objects for S3Objects {
                 let body = self.body(about, answer.content_length(), answer.body).await?;
                 Ok(Some(Object { body, etag }))
             }
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotFound && !self.is_about_the_key(&error) => Ok(None),
             Err(error) => Err(self.classified(&error)),
         }
     }
@@ -124,6 +151,7 @@ impl Objects for S3Objects {
             .put_object()
             .bucket(&self.bucket)
             .key(key)
+            .set_expected_bucket_owner(self.owner.clone())
             .content_type(if key.ends_with(".journal") { "application/jsonl" } else { "application/json" })
             .body(ByteStream::from(body.to_vec()));
         if let Some(key) = &self.kms_key {
@@ -139,6 +167,7 @@ impl Objects for S3Objects {
                 None => Err(ObjectError::Lost(format!("the answer for {resource} has no ETag"))),
             },
             // If-Match on a key without an object is 404.
+            Err(error) if self.is_about_the_key(&error) => Err(self.classified(&error)),
             Err(error) if error.status == Some(412) => Err(ObjectError::NotAsExpected),
             Err(error) if error.kind == ErrorKind::NotFound && matches!(when, When::Is(_)) => {
                 Err(ObjectError::NotAsExpected)
@@ -160,6 +189,7 @@ impl Objects for S3Objects {
                 .list_object_versions()
                 .bucket(&self.bucket)
                 .prefix(key)
+                .set_expected_bucket_owner(self.owner.clone())
                 .set_key_marker(key_marker.take())
                 .set_version_id_marker(id_marker.take());
             let answer =
@@ -190,11 +220,11 @@ impl Objects for S3Objects {
     async fn version(&self, key: &str, id: &str) -> Result<Option<Vec<u8>>, ObjectError> {
         let resource = self.location(key);
         let about = self.about("GetObject", "s3:GetObjectVersion", &resource);
-        let request =
-            self.cloud.s3(&self.region).get_object().bucket(&self.bucket).key(key).version_id(id).send();
+        let request = self.cloud.s3(&self.region).get_object().bucket(&self.bucket).key(key).version_id(id);
+        let request = request.set_expected_bucket_owner(self.owner.clone()).send();
         match self.cloud.ask(about, request).await {
             Ok(answer) => self.body(about, answer.content_length(), answer.body).await.map(Some),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotFound && !self.is_about_the_key(&error) => Ok(None),
             Err(error) => Err(self.classified(&error)),
         }
     }

@@ -24,7 +24,8 @@ impl Found {
 
 pub(crate) async fn read(at: At<'_>) -> Result<Found, CloudError> {
     let request = at.s3().get_bucket_versioning().bucket(at.name).expected_bucket_owner(at.owner).send();
-    let error = match at.cloud.raw(request).await {
+    let about = at.about("GetBucketVersioning", "s3:GetBucketVersioning");
+    let error = match at.cloud.raw(about, request).await {
         Ok(answer) => {
             return Ok(Found {
                 status: from_aws(answer.status().map(BucketVersioningStatus::as_str)),
@@ -35,7 +36,7 @@ pub(crate) async fn read(at: At<'_>) -> Result<Found, CloudError> {
     };
     match error.raw_response().and_then(misnamed) {
         Some(found) if at.cloud.endpoint() != Endpoint::Aws => Ok(found),
-        _ => Err(at.cloud.explain(at.about("GetBucketVersioning", "s3:GetBucketVersioning"), &error)),
+        _ => Err(at.cloud.explain(about, &error)),
     }
 }
 

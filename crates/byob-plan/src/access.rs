@@ -2,12 +2,20 @@
 //! state before, and after it what the steps' own calls put. The judgement on two documents is `byob-policy`'s.
 //!
 //! Rooms: `ends` has the two ends of a root, `comparison` compares two documents, `judge` puts the answers together,
-//! `unchecked` collects what was not looked at.
+//! `unchecked` collects what was not looked at; `reach` says who reaches what at both ends, `drifted` who gained and lost
+//! what by drift.
 
 mod comparison;
+mod drifted;
 mod ends;
 mod judge;
+mod reach;
 mod unchecked;
+
+pub use drifted::drifted;
+pub(crate) use drifted::drifted_ends;
+pub use ends::{BucketEnd, Ends, KeyEnd};
+pub use reach::{Ability, Becomes, Extent, Reach, Reached, reach};
 
 use byob_model::address::{Address, RootKind};
 use byob_policy::ResourceClass;
@@ -117,9 +125,10 @@ fn class<S: Serializer>(class: &ResourceClass, serializer: S) -> Result<S::Ok, S
 }
 
 impl Planner<'_> {
-    /// Judges the steps that the flags left.
-    pub(crate) fn access(&self) -> (Vec<Access>, AccessVerdict) {
+    /// Judges the steps that the flags left, and says which ends were judged.
+    pub(crate) fn access(&self) -> (Vec<Access>, AccessVerdict, Vec<Ends>) {
         let mut judge = Judge::new(&self.desired.account_id);
+        let mut all = Vec::new();
         for case in &self.cases {
             if !self.is_selected(&case.address) {
                 judge.unchecked.left_out();
@@ -130,6 +139,7 @@ impl Planner<'_> {
                     let name = case.desired.map(|desired| desired.name.as_str());
                     if let Some(ends) = self.bucket_ends(case) {
                         judge.bucket(&ends);
+                        all.push(ends.into());
                     }
                     if let (Some((recorded, live)), Some(name)) = (self.foreign_drift(case), name) {
                         judge.foreign(&case.address, name, &recorded, &live);
@@ -138,6 +148,7 @@ impl Planner<'_> {
                 RootKind::Key => {
                     if let Some(ends) = self.key_ends(case) {
                         judge.key(&ends);
+                        all.push(ends.into());
                     }
                 }
             }
@@ -149,6 +160,7 @@ impl Planner<'_> {
                 judge.not_compared(address);
             }
         }
-        judge.end()
+        let (access, verdict) = judge.end();
+        (access, verdict, all)
     }
 }

@@ -474,7 +474,7 @@ impl<'a> Planner<'a> {
             }
         }
         summary.unchanged = self.desired_addresses.iter().filter(|a| !stepped.contains(a)).count();
-        let (access, access_verdict) = self.access();
+        let (access, access_verdict, ends) = self.access();
         let input = self.input;
         let mut plan = Plan {
             format_version: FORMAT_VERSION,
@@ -495,6 +495,7 @@ impl<'a> Planner<'a> {
             drift: self.drift,
             access,
             access_verdict,
+            ends,
             findings: self.findings,
             digest: String::new(),
             already: self.already,

@@ -11,6 +11,7 @@ use byob_policy::{Guarded, Owner, Verdict, compare, is_public};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::access::{Ends, drifted_ends};
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want, filled};
 use crate::diff::leaves;
@@ -23,6 +24,9 @@ pub struct Report {
     pub drift: Vec<Drift>,
     /// How much was looked at.
     pub summary: DriftSummary,
+    /// What decides access, as recorded and as it is now: see [`crate::access::drifted()`] and
+    /// [`crate::access::reach()`].
+    pub ends: Vec<Ends>,
 }
 
 /// Counts.
@@ -205,7 +209,8 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
         addresses: recorded.resources.len(),
         attributes: live.attributes,
     };
-    Report { drift, summary }
+    let ends = drifted_ends(recorded, live, &drift);
+    Report { drift, summary, ends }
 }
 
 /// Attributes with the ARNs of recorded keys put in.

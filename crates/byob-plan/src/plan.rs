@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::access::{Access, AccessVerdict};
+use crate::access::{Access, AccessVerdict, Ends};
 use crate::finding::Finding;
 
 /// Version of the JSON form; a format change is a version change.
@@ -44,6 +44,9 @@ pub struct Plan {
     pub access: Vec<Access>,
     /// The verdict over all access.
     pub access_verdict: AccessVerdict,
+    /// What was judged: see [`crate::access::reach()`].
+    #[serde(skip)]
+    pub ends: Vec<Ends>,
     /// What the built-in rules say.
     pub findings: Vec<Finding>,
     /// `sha256:` and 64 hex digits.
@@ -273,6 +276,16 @@ pub enum DriftSeverity {
 }
 
 impl DriftSeverity {
+    /// As the JSON spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exposure => "exposure",
+            Self::Breakage => "breakage",
+            Self::Other => "other",
+        }
+    }
+
     /// One sentence that says what it means.
     #[must_use]
     pub fn meaning(self) -> &'static str {

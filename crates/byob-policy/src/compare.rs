@@ -104,6 +104,10 @@ pub(crate) enum Direction {
     Gained,
     /// What the old one gives and the new one does not.
     Lost,
+    /// What the new one gives, whatever the old one does.
+    Given,
+    /// What the old one gives, whatever the new one does.
+    Gave,
 }
 
 /// Both documents, taken apart: what a request can vary in is the same whichever way they are compared.
@@ -113,6 +117,8 @@ pub(crate) struct Table<'a> {
     owner: &'a Owner,
     gained: Roles,
     lost: Roles,
+    given: Roles,
+    gave: Roles,
     requesters: Vec<(Requester, Way)>,
     actions: Vec<String>,
     resources: Vec<String>,
@@ -131,14 +137,16 @@ impl<'a> Table<'a> {
                 document.statements.iter().map(|statement| Rule { statement, version: document.version })
             })
             .collect();
-        let (gained, lost) = roles(&rules, new.statements.len());
+        let of = |direction| roles(&rules, new.statements.len(), direction);
         let (conditions, spelled) = conditions(&rules)?;
         let mut table = Self {
             old,
             new,
             owner,
-            gained,
-            lost,
+            gained: of(Direction::Gained),
+            lost: of(Direction::Lost),
+            given: of(Direction::Given),
+            gave: of(Direction::Gave),
             requesters: Vec::new(),
             actions: Vec::new(),
             resources: Vec::new(),
@@ -273,6 +281,8 @@ impl<'a> Table<'a> {
         let roles = match direction {
             Direction::Gained => &self.gained,
             Direction::Lost => &self.lost,
+            Direction::Given => &self.given,
+            Direction::Gave => &self.gave,
         };
         let mut shown = None;
         let mut doubted = false;
@@ -340,9 +350,12 @@ impl<'a> Table<'a> {
             Way::Named => (requester.account(), Identity::Nothing),
         };
         let circumstances = Circumstances::new(self.owner.guarded, owner, identity);
+        let nothing = Document::new(Vec::new());
         let (before, after) = match direction {
             Direction::Gained => (self.old, self.new),
             Direction::Lost => (self.new, self.old),
+            Direction::Given => (&nothing, self.new),
+            Direction::Gave => (&nothing, self.old),
         };
         let after = evaluate(after, &request, &circumstances);
         let before = evaluate(before, &request, &circumstances);
@@ -389,31 +402,32 @@ fn chosen<'e>(dimensions: &'e [Vec<Entry>], scope: &Scope<'_>) -> Vec<Vec<&'e En
     dimensions.iter().enumerate().map(some).collect()
 }
 
-/// What each rule does in either direction; the first `new` rules are the new document's. Behind the rules stand two
-/// for what the owner's account may by its identity policies, with the new document and with the old one.
-fn roles(rules: &[Rule<'_>], new: usize) -> (Roles, Roles) {
+/// What each rule does in one direction; the first `new` rules are the new document's. Behind the rules stand two for
+/// what the owner's account may by its identity policies, with the new document and with the old one.
+fn roles(rules: &[Rule<'_>], new: usize, direction: Direction) -> Roles {
     let count = rules.len() + 2;
     let (own_new, own_old) = (rules.len(), rules.len() + 1);
-    let one_way = |is_after: &dyn Fn(usize) -> bool, own_after: usize, own_before: usize| {
-        let mut roles = Roles {
-            new_allows: Vec::new(),
-            old_allows: Mask::none(count),
-            new_denies: Mask::none(count),
-            old_denies: Vec::new(),
-        };
-        for (index, rule) in rules.iter().enumerate() {
-            match (is_after(index), rule.statement.effect) {
-                (true, Effect::Allow) => roles.new_allows.push(index),
-                (true, Effect::Deny) => roles.new_denies.insert(index),
-                (false, Effect::Allow) => roles.old_allows.insert(index),
-                (false, Effect::Deny) => roles.old_denies.push(index),
-            }
-        }
-        roles.new_allows.push(own_after);
-        roles.old_allows.insert(own_before);
-        roles
+    let forward = matches!(direction, Direction::Gained | Direction::Given);
+    let beside_the_other = matches!(direction, Direction::Gained | Direction::Lost);
+    let mut roles = Roles {
+        new_allows: Vec::new(),
+        old_allows: Mask::none(count),
+        new_denies: Mask::none(count),
+        old_denies: Vec::new(),
     };
-    (one_way(&|index| index < new, own_new, own_old), one_way(&|index| index >= new, own_old, own_new))
+    for (index, rule) in rules.iter().enumerate() {
+        match ((index < new) == forward, rule.statement.effect) {
+            (true, Effect::Allow) => roles.new_allows.push(index),
+            (true, Effect::Deny) => roles.new_denies.insert(index),
+            (false, _) if !beside_the_other => {}
+            (false, Effect::Allow) => roles.old_allows.insert(index),
+            (false, Effect::Deny) => roles.old_denies.push(index),
+        }
+    }
+    let (own_after, own_before) = if forward { (own_new, own_old) } else { (own_old, own_new) };
+    roles.new_allows.push(own_after);
+    roles.old_allows.insert(own_before);
+    roles
 }
 
 type ByKey<'a> = (BTreeMap<String, Vec<Condition<'a>>>, BTreeMap<String, String>);

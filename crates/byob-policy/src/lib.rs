@@ -9,8 +9,9 @@
 //! `request` is one request, `condition` what conditions say to it, `evaluate` what becomes of it. [`pattern`] decides
 //! patterns as languages; `dimension` finds the values of a request that stand for all others, `search` looks through
 //! their combinations, `part` is what one part of a statement says to a value, and `compare` puts them together into a
-//! verdict on two documents. `actions` is the table of real actions, and `words` says who gains and loses which. `meet`
-//! makes the document that lies within two. [`reach`] is the requests that stand for all that one client makes.
+//! verdict on two documents. `actions` is the table of real actions, `words` says who gains and loses which, `standing`
+//! who has which by each. `meet` makes the document that lies within two. [`reach`] is the requests that stand for all
+//! that one client makes.
 //!
 //! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
 
@@ -34,6 +35,7 @@ pub mod reach;
 mod request;
 mod restricted;
 mod search;
+mod standing;
 mod text;
 mod words;
 
@@ -51,4 +53,5 @@ pub use operator::Operator;
 pub use publicity::{Publicity, is_public};
 pub use request::{Request, Requester, UnknownRequester};
 pub use restricted::cut_off;
+pub use standing::{Held, Standing, standing};
 pub use words::{Change, Proof, changes, conditions_in_words, is_unique_id, judge, principal_in_words};

@@ -76,22 +76,34 @@ fn told(
 ) -> Vec<Change> {
     let Ok(table) = table else { return undecided(owner) };
     let subjects = subjects(&[old, new], owner, partition);
-    let classes: &[ResourceClass] = match owner.guarded {
+    let both = [(Direction::Gained, (new, old)), (Direction::Lost, (old, new))];
+    each(table, &subjects, owner.guarded, &both).into_iter().map(|(_, change)| change).collect()
+}
+
+/// What each subject has in some directions; each comes with what is after and what is before.
+pub(crate) fn each(
+    table: &Table<'_>,
+    subjects: &BTreeSet<Subject>,
+    guarded: Guarded,
+    directions: &[(Direction, (&Document, &Document))],
+) -> Vec<(Direction, Change)> {
+    let classes: &[ResourceClass] = match guarded {
         Guarded::Bucket => &[ResourceClass::Bucket, ResourceClass::Objects],
         Guarded::Key => &[ResourceClass::Key],
     };
     let parts: Vec<Part> = classes.iter().map(|class| Part::new(table, *class)).collect();
     let requesters: Vec<&Requester> = table.requesters().collect();
     let mut all = Vec::new();
-    for subject in &subjects {
+    for subject in subjects {
         let who = Who {
-            listed: requesters.iter().map(|requester| is_of(subject, &subjects, requester)).collect(),
+            listed: requesters.iter().map(|requester| is_of(subject, subjects, requester)).collect(),
             requesters: &requesters,
         };
         for part in &parts {
-            for (direction, between) in [(Direction::Gained, (new, old)), (Direction::Lost, (old, new))] {
-                let told = one_direction(table, between, &who, part, direction);
-                all.extend(told.into_iter().map(|change| Change { principal: subject.1.clone(), ..change }));
+            for (direction, between) in directions {
+                let told = one_direction(table, *between, &who, part, *direction);
+                let named = |change| (*direction, Change { principal: subject.1.clone(), ..change });
+                all.extend(told.into_iter().map(named));
             }
         }
     }
@@ -160,9 +172,9 @@ fn undecided(owner: &Owner) -> Vec<Change> {
 }
 
 /// A principal of a document: its type and value.
-type Subject = (String, String);
+pub(crate) type Subject = (String, String);
 
-fn subjects(documents: &[&Document], owner: &Owner, partition: Partition) -> BTreeSet<Subject> {
+pub(crate) fn subjects(documents: &[&Document], owner: &Owner, partition: Partition) -> BTreeSet<Subject> {
     let mut all = BTreeSet::from([("*".to_owned(), "*".to_owned())]);
     all.extend(owner.account.iter().map(|id| ("AWS".to_owned(), id.root_arn(partition).to_string())));
     let elements = documents
@@ -229,8 +241,8 @@ fn one_direction(
         .map(|((proof, conditions, lifted), (mut actions, witness))| {
             actions.sort_unstable();
             let (gained, lost) = match direction {
-                Direction::Gained => (actions, Vec::new()),
-                Direction::Lost => (Vec::new(), actions),
+                Direction::Gained | Direction::Given => (actions, Vec::new()),
+                Direction::Lost | Direction::Gave => (Vec::new(), actions),
             };
             Change {
                 principal: String::new(),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::Kind;
 use byob_plan::Rule;
-use byob_plan::access::{Access, Answer, Proof};
+use byob_plan::access::{Access, Answer, Example, Proof};
 use byob_plan::plan::Plan;
 use byob_policy::{AccountId, Level, ResourceClass, principal_in_words, real_actions};
 
@@ -62,82 +62,118 @@ const PLAIN: [(&str, &str, &str); 16] = [
     ("kms:DescribeKey", "describe", ""),
 ];
 
+/// What is the same for one principal on several roots.
+pub(crate) struct Same<'a> {
+    pub(crate) class: ResourceClass,
+    pub(crate) actions: &'a [String],
+    pub(crate) conditions: &'a [String],
+    pub(crate) entries: Vec<&'a Access>,
+}
+
+/// All that one principal gains, or may gain, loses, or may lose.
+pub(crate) struct Block<'a> {
+    pub(crate) principal: &'a str,
+    /// `gains`, `may gain`, `loses` or `may lose`.
+    pub(crate) verb: &'static str,
+    /// Objects before their bucket: data is what it is about.
+    pub(crate) all: Vec<Same<'a>>,
+}
+
+/// Whether the plan has to do with access.
+pub(crate) fn concerns(plan: &Plan) -> bool {
+    let judged = [Kind::BucketPolicy, Kind::KeyPolicy, Kind::PublicAccessBlock, Kind::Ownership];
+    !plan.access.is_empty()
+        || plan.access_verdict.grows != Answer::No
+        || plan.steps.iter().any(|step| judged.contains(&step.kind))
+}
+
+/// The account that the plan is about.
+pub(crate) fn own_account(plan: &Plan) -> Option<AccountId> {
+    plan.accounts.first().and_then(|account| account.account_id.parse().ok())
+}
+
 /// Prints the section, if the plan has to do with access.
 pub(crate) fn access(page: &mut Page, plan: &Plan) {
-    let judged = [Kind::BucketPolicy, Kind::KeyPolicy, Kind::PublicAccessBlock, Kind::Ownership];
-    let verdict = &plan.access_verdict;
-    if plan.access.is_empty()
-        && verdict.grows == Answer::No
-        && !plan.steps.iter().any(|step| judged.contains(&step.kind))
-    {
+    if !concerns(plan) {
         return;
     }
     page.gap();
     page.text(Paint::Bold, "Access");
-    let own = plan.accounts.first().and_then(|account| account.account_id.parse().ok());
-    for principal in principals(plan) {
+    let own = own_account(plan);
+    for one in blocks(plan) {
+        block(page, one, own.as_ref());
+    }
+    for finding in plan.findings.iter().filter(|f| f.rule == Rule::Interrupted) {
+        tell(page, finding, 2);
+    }
+    page.extend(verdict(plan, "Nobody else gains access"));
+}
+
+/// Who gains and who loses, in the order in which a reviewer has to stop. Roots on which it is the same stand together.
+pub(crate) fn blocks(plan: &Plan) -> Vec<Block<'_>> {
+    blocks_of(&plan.access, own_account(plan).as_ref())
+}
+
+/// The same of what was gained and lost otherwise.
+pub(crate) fn blocks_of<'a>(access: &'a [Access], own: Option<&AccountId>) -> Vec<Block<'a>> {
+    let mut of: BTreeMap<&str, Vec<&Access>> = BTreeMap::new();
+    for one in access {
+        of.entry(&one.principal).or_default().push(one);
+    }
+    let mut of: Vec<(&str, Vec<&Access>)> = of.into_iter().collect();
+    // Anyone first; the owner's account, which has the keys to everything anyway, last.
+    let own = own.map(|own| format!("::{own}:"));
+    of.sort_by_key(|(name, _)| (*name != "*", own.as_ref().is_some_and(|own| name.contains(own)), *name));
+    let mut blocks = Vec::new();
+    for (principal, entries) in of {
         for (verb, lost, sure) in [
             ("gains", false, true),
             ("may gain", false, false),
             ("loses", true, true),
             ("may lose", true, false),
         ] {
-            let of = |one: &&Access| {
-                one.principal == principal
-                    && one.lost.is_empty() != lost
-                    && (one.proof != Proof::CannotTell) == sure
-            };
-            block(page, verb, plan.access.iter().filter(of), (principal, own.as_ref()));
+            let of = |one: &&Access| one.lost.is_empty() != lost && (one.proof != Proof::CannotTell) == sure;
+            let all = together(entries.iter().copied().filter(of));
+            if !all.is_empty() {
+                blocks.push(Block { principal, verb, all });
+            }
         }
     }
-    for finding in plan.findings.iter().filter(|f| f.rule == Rule::Interrupted) {
-        tell(page, finding, 2);
-    }
-    end(page, plan);
+    blocks
 }
 
-/// Anyone first; the owner's account, which has the keys to everything anyway, last.
-fn principals(plan: &Plan) -> Vec<&str> {
-    let all: BTreeSet<&str> = plan.access.iter().map(|one| one.principal.as_str()).collect();
-    let own: Vec<String> = plan.accounts.iter().map(|account| format!("::{}:", account.account_id)).collect();
-    let mut all: Vec<&str> = all.into_iter().collect();
-    all.sort_by_key(|name| (*name != "*", own.iter().any(|own| name.contains(own)), *name));
-    all
-}
-
-/// What one principal gains, or loses. Roots on which it is the same stand together.
-fn block<'a>(
-    page: &mut Page,
-    verb: &str,
-    entries: impl Iterator<Item = &'a Access>,
-    (principal, own): (&str, Option<&AccountId>),
-) {
-    type Same<'a> = (ResourceClass, &'a [String], &'a [String]);
-    let mut groups: BTreeMap<Same<'_>, Vec<&Access>> = BTreeMap::new();
+fn together<'a>(entries: impl Iterator<Item = &'a Access>) -> Vec<Same<'a>> {
+    type Key<'a> = (ResourceClass, &'a [String], &'a [String]);
+    let mut groups: BTreeMap<Key<'_>, Vec<&Access>> = BTreeMap::new();
     for one in entries {
         let actions = if one.lost.is_empty() { &one.gained } else { &one.lost };
         groups.entry((one.class, actions, &one.conditions)).or_default().push(one);
     }
-    if groups.is_empty() {
-        return;
-    }
-    let paint = if verb.ends_with("gain") || verb == "gains" { Paint::Yellow } else { Paint::Plain };
-    let text = format!("{} {verb}", principal_in_words(principal, own));
-    page.push(Line::Text { indent: 2, hang: 4, paint, text });
-    // Objects before their bucket: data is what it is about.
     let order = |class| match class {
         ResourceClass::Objects => 0,
         ResourceClass::Bucket => 1,
         ResourceClass::Key => 2,
     };
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|((class, ..), of)| (order(*class), of.first().map(|one| one.resource.clone())));
-    let heads: Vec<String> = groups.iter().map(|((class, ..), of)| on(*class, of)).collect();
+    let mut all: Vec<Same<'_>> = groups
+        .into_iter()
+        .map(|((class, actions, conditions), entries)| Same { class, actions, conditions, entries })
+        .collect();
+    all.sort_by_key(|same| (order(same.class), same.entries.first().map(|one| one.resource.clone())));
+    all
+}
+
+/// What one principal gains, or loses.
+fn block(page: &mut Page, block: Block<'_>, own: Option<&AccountId>) {
+    let Block { principal, verb, all } = block;
+    let paint = if verb.ends_with("gain") || verb == "gains" { Paint::Yellow } else { Paint::Plain };
+    let text = format!("{} {verb}", principal_in_words(principal, own));
+    page.push(Line::Text { indent: 2, hang: 4, paint, text });
+    let heads: Vec<String> = all.iter().map(|same| format!("on {}", same.on(|address| address))).collect();
     let column = heads.iter().map(|head| head.chars().count()).filter(|width| *width <= MAX_HEAD).max();
     let mut example = None;
-    for (((_, actions, conditions), of), head) in groups.into_iter().zip(heads) {
-        let when = when(conditions);
-        match plain(actions) {
+    for (same, head) in all.into_iter().zip(heads) {
+        let when = when(same.conditions);
+        match plain(same.actions) {
             Some(words) => page.push(Line::Text {
                 indent: 4,
                 hang: 6,
@@ -146,35 +182,43 @@ fn block<'a>(
             }),
             None => {
                 page.indented(4, format!("{head}{when}"));
-                levels(page, actions);
-                example = example.or(of.first().and_then(|one| one.example.as_ref()));
+                for (title, text) in levels(same.actions) {
+                    page.push(Line::Text {
+                        indent: 6,
+                        hang: 20,
+                        paint: Paint::Plain,
+                        text: format!("{title:<11}   {text}"),
+                    });
+                }
+                example = example.or(same.entries.first().and_then(|one| one.example.as_ref()));
             }
         }
     }
     if let Some(example) = example.filter(|_| verb == "gains") {
-        let text = format!(
-            "e.g. {} could now  {}  on {}",
-            word(&example.who),
-            word(&example.action),
-            word(&example.resource)
-        );
+        let text = for_example(example);
         page.push(Line::Text { indent: 4, hang: 6, paint: Paint::Dim, text });
     }
 }
 
-fn on(class: ResourceClass, entries: &[&Access]) -> String {
-    let mut roots: Vec<String> = entries.iter().take(SHOWN).map(|one| one.resource.to_string()).collect();
-    match entries.len() - roots.len() {
-        0 => {}
-        1 => roots.extend(entries.last().map(|one| one.resource.to_string())),
-        more => roots.push(format!("{more} more")),
-    }
-    let more = entries.len() > SHOWN + 1;
-    let last = if more { roots.pop() } else { None };
-    let roots = roots.join(", ") + &last.map(|last| format!(" and {last}")).unwrap_or_default();
-    match class {
-        ResourceClass::Objects => format!("on the objects of {roots}"),
-        ResourceClass::Bucket | ResourceClass::Key => format!("on {roots}"),
+/// A request that shows it.
+pub(crate) fn for_example(example: &Example) -> String {
+    let Example { who, action, resource } = example;
+    format!("e.g. {} could now  {}  on {}", word(who), word(action), word(resource))
+}
+
+impl Same<'_> {
+    /// `the objects of bucket.a, bucket.b and 3 more`, each address as `write` has it.
+    pub(crate) fn on(&self, write: impl Fn(String) -> String) -> String {
+        let shown = if self.entries.len() == SHOWN + 1 { SHOWN + 1 } else { SHOWN };
+        let roots = self.entries.iter().take(shown).map(|one| write(one.resource.to_string()));
+        let mut roots = roots.collect::<Vec<_>>().join(", ");
+        if self.entries.len() > shown {
+            roots += &format!(" and {} more", self.entries.len() - shown);
+        }
+        match self.class {
+            ResourceClass::Objects => format!("the objects of {roots}"),
+            ResourceClass::Bucket | ResourceClass::Key => roots,
+        }
     }
 }
 
@@ -183,7 +227,7 @@ fn when(conditions: &[String]) -> String {
 }
 
 /// Actions in plain words, if there are words for all of them.
-fn plain(actions: &[String]) -> Option<String> {
+pub(crate) fn plain(actions: &[String]) -> Option<String> {
     let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut left: BTreeSet<&str> = actions.iter().map(String::as_str).collect();
     for (name, verb, object) in PLAIN {
@@ -212,8 +256,8 @@ fn plain(actions: &[String]) -> Option<String> {
     Some(words.collect::<Vec<_>>().join(if objects { "; " } else { ", " }))
 }
 
-/// A line for each access level: the names, and how many more there are.
-fn levels(page: &mut Page, actions: &[String]) {
+/// Each access level: its name, the names of actions of it, and how many more there are.
+pub(crate) fn levels(actions: &[String]) -> Vec<(String, String)> {
     let level = |name: &str| real_actions().iter().find(|one| one.name == name).map(|one| one.level);
     let usual = |name: &str| {
         PLAIN.iter().any(|(one, ..)| match one.strip_suffix('*') {
@@ -223,6 +267,7 @@ fn levels(page: &mut Page, actions: &[String]) {
     };
     let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
     let lists = LEVELS.iter().map(|one| (one.to_string(), Some(*one))).chain([("other".to_owned(), None)]);
+    let mut levels = Vec::new();
     for (title, wanted) in lists {
         let mut names: Vec<&str> =
             actions.iter().map(String::as_str).filter(|name| level(name) == wanted).collect();
@@ -237,22 +282,20 @@ fn levels(page: &mut Page, actions: &[String]) {
         } else {
             names.iter().map(|name| word(name)).collect::<Vec<_>>().join(", ")
         };
-        page.push(Line::Text {
-            indent: 6,
-            hang: 20,
-            paint: Paint::Plain,
-            text: format!("{title:<11}   {text}"),
-        });
+        levels.push((title, text));
     }
+    levels
 }
 
-/// What is said of everybody else, of "public", and of what was not looked at.
-fn end(page: &mut Page, plan: &Plan) {
+/// What is said of everybody else, of "public", and of what was not looked at. `nobody_else`: how it is said where
+/// somebody gains.
+pub(crate) fn verdict(plan: &Plan, nobody_else: &'static str) -> Vec<Line> {
+    let mut lines = Vec::new();
     let verdict = &plan.access_verdict;
     let gains = plan.access.iter().any(|one| one.lost.is_empty());
     let (others, paint) = match (verdict.grows, verdict.all_told, gains) {
         (Answer::No, ..) => ("No new access", Paint::Green),
-        (_, true, true) => ("Nobody else gains access", Paint::Plain),
+        (_, true, true) => (nobody_else, Paint::Plain),
         (_, _, true) => ("Whether anybody else gains access cannot be told", Paint::Yellow),
         (_, _, false) => ("Whether anybody gains access cannot be told", Paint::Yellow),
     };
@@ -264,21 +307,22 @@ fn end(page: &mut Page, plan: &Plan) {
         (Answer::CannotTell, ..) => "; whether a bucket is public cannot be told",
         (Answer::Yes, ..) => "",
     };
-    page.push(Line::Text { indent: 2, hang: 4, paint, text: format!("{others}{public}.") });
+    lines.push(Line::Text { indent: 2, hang: 4, paint, text: format!("{others}{public}.") });
     if verdict.public == Answer::Yes {
         let text = "PUBLIC: anyone is let in by a bucket policy, and no public access block holds it back."
             .to_owned();
-        page.push(Line::Text { indent: 2, hang: 4, paint: Paint::Red, text });
+        lines.push(Line::Text { indent: 2, hang: 4, paint: Paint::Red, text });
     }
     let acls = verdict.not_checked.iter().any(|one| one.starts_with("ACLs "));
     if verdict.all_told && verdict.public == Answer::No && !acls {
         let text = "proved for bucket policy, key policy, ACL and public access block".to_owned();
-        page.push(Line::Text { indent: 8, hang: 8, paint: Paint::Dim, text });
+        lines.push(Line::Text { indent: 8, hang: 8, paint: Paint::Dim, text });
     }
     if !verdict.not_checked.is_empty() {
         let text = format!("not checked: {}", verdict.not_checked.join("; "));
-        page.push(Line::Text { indent: 8, hang: 10, paint: Paint::Plain, text });
+        lines.push(Line::Text { indent: 8, hang: 10, paint: Paint::Plain, text });
     }
+    lines
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 //! W&B would show.
 
 use byob_verify::{BucketChecks, Check, Outcome, Summary, summary};
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use crate::escape::escape;
 use crate::header::{Header, header};
+use crate::junit::{Case, CaseOutcome, checks_junit};
 use crate::layout::{DETAIL, Page, Paint, Style};
 use crate::summary::count;
 use crate::value::word;
@@ -121,39 +121,31 @@ pub fn checks_to_value(verified: &Verified<'_>, head: &Header, byob_version: &st
     })
 }
 
-/// The report as JUnit: a case for each check. Without times: the same checks are the same report.
+/// The report as JUnit: a case for each check.
 #[must_use]
 pub fn verified_junit(verified: &Verified<'_>) -> String {
-    let mut all = TestSuite::new("byob verify");
-    for check in verified.buckets.iter().flat_map(|bucket| &bucket.checks) {
-        let status = match &check.outcome {
-            Outcome::Passed { .. } => TestCaseStatus::success(),
-            Outcome::Skipped { why } => {
-                let mut status = TestCaseStatus::skipped();
-                status.set_message(xml(why));
-                status
-            }
-            Outcome::Failed { seen, cure, wandb } => {
-                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                let lines =
-                    [("proves", &check.proves), ("seen", seen), ("cure", cure), ("W&B would show", wandb)];
-                let text = lines.map(|(name, line)| format!("{name}: {}", xml(line))).join("\n");
-                status.set_type("failed").set_message(xml(seen)).set_description(text);
-                status
-            }
-        };
-        let mut case = TestCase::new(xml(&check.id), status);
-        case.set_classname(xml(&check.address));
-        all.add_test_case(case);
-    }
-    let mut report = quick_junit::Report::new("byob");
-    report.add_test_suite(all);
-    // Writing into memory cannot fail, and `xml` leaves nothing that XML does not take.
-    report.to_string().unwrap_or_default()
-}
-
-/// A text that XML can hold, with nothing hidden in it.
-fn xml(text: &str) -> String {
-    let shown = escape(text);
-    shown.replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}")
+    let checks = verified.buckets.iter().flat_map(|bucket| &bucket.checks);
+    let cases: Vec<Case> = checks
+        .map(|check| Case {
+            name: check.id.clone(),
+            classname: check.address.clone(),
+            outcome: match &check.outcome {
+                Outcome::Passed { .. } => CaseOutcome::Passed,
+                Outcome::Skipped { why } => CaseOutcome::Skipped { message: why.clone() },
+                Outcome::Failed { seen, cure, wandb } => CaseOutcome::Failed {
+                    kind: "failed".to_owned(),
+                    message: seen.clone(),
+                    text: [
+                        ("proves", &check.proves),
+                        ("seen", seen),
+                        ("cure", cure),
+                        ("W&B would show", wandb),
+                    ]
+                    .map(|(name, line)| format!("{name}: {}", escape(line)))
+                    .join("\n"),
+                },
+            },
+        })
+        .collect();
+    checks_junit("byob verify", &cases)
 }

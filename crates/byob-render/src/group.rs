@@ -1,6 +1,8 @@
 //! The part of a plan that has the steps: one group a root, in it the drift and the steps, each drift right before what
 //! cures it.
 
+use std::collections::BTreeMap;
+
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Target};
 use byob_model::kind::{Attributes, KeyRef};
@@ -14,15 +16,72 @@ use crate::value::{self, name, word};
 
 /// Prints every group.
 pub(crate) fn groups(page: &mut Page, plan: &Plan) {
-    for root in roots(plan) {
+    for group in Group::all(plan) {
         page.gap();
-        let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.address.root() == root).collect();
-        let drift: Vec<&Drift> = plan.drift.iter().filter(|drift| drift.address.root() == root).collect();
-        let mut head = vec![root.to_string()];
-        let called = plan.names.get(&root).cloned().or_else(|| identity(&root, &steps, &drift));
-        head.extend(called.map(|text| word(&text)));
-        head.extend(steps.first().map(|step| word(&step.region)));
-        page.text(Paint::Bold, head.join("   "));
+        page.text(Paint::Bold, group.head().join("   "));
+        group.body(page);
+    }
+}
+
+/// One root of a plan, with its steps and its drift.
+pub(crate) struct Group<'a> {
+    pub(crate) root: RootAddress,
+    /// A bucket's name; a key's alias, else its ARN.
+    pub(crate) called: Option<String>,
+    steps: Vec<&'a Step>,
+    drift: Vec<&'a Drift>,
+}
+
+impl<'a> Group<'a> {
+    /// Of every root that has steps or drift, in the order of the steps.
+    pub(crate) fn all(plan: &'a Plan) -> Vec<Self> {
+        let mut of: BTreeMap<RootAddress, (Vec<&Step>, Vec<&Drift>)> = BTreeMap::new();
+        for step in &plan.steps {
+            of.entry(step.address.root()).or_default().0.push(step);
+        }
+        for drift in &plan.drift {
+            of.entry(drift.address.root()).or_default().1.push(drift);
+        }
+        let group = |root: RootAddress| {
+            let (steps, drift) = of.remove(&root)?;
+            let called = plan.names.get(&root).cloned().or_else(|| identity(&root, &steps, &drift));
+            Some(Self { root, called, steps, drift })
+        };
+        // A root that is named again has been taken already.
+        roots(plan).filter_map(group).collect()
+    }
+
+    /// Address, name and region.
+    pub(crate) fn head(&self) -> Vec<String> {
+        let mut head = vec![self.root.to_string()];
+        head.extend(self.called.as_deref().map(word));
+        head.extend(self.region().map(word));
+        head
+    }
+
+    /// Where it is, as far as its steps say.
+    pub(crate) fn region(&self) -> Option<&'a str> {
+        self.steps.first().map(|step| step.region.as_str())
+    }
+
+    /// What happens to it, in a few words: each glyph with the names it stands before.
+    pub(crate) fn marks(&self) -> Vec<(char, Vec<&'static str>)> {
+        let drifted = self.drift.iter().map(|drift| ('!', name(drift.address.kind)));
+        let stepped = self.steps.iter().map(|step| (step.action.glyph(), name(step.address.kind)));
+        let mut marks: Vec<(char, Vec<&'static str>)> = Vec::new();
+        for (glyph, name) in drifted.chain(stepped) {
+            match marks.iter_mut().find(|(known, _)| *known == glyph) {
+                Some((_, names)) if names.contains(&name) => {}
+                Some((_, names)) => names.push(name),
+                None => marks.push((glyph, vec![name])),
+            }
+        }
+        marks
+    }
+
+    /// Its lines.
+    pub(crate) fn body(&self, page: &mut Page) {
+        let (steps, drift) = (&self.steps, &self.drift);
         for (n, step) in steps.iter().enumerate() {
             let other = |step: &Step, rest: &[&Step]| rest.iter().position(|s| s.address == step.address);
             let earlier = other(step, &steps[..n]).map(|at| steps[at]);
@@ -64,17 +123,11 @@ fn in_one(first: &Step, last: &Step) -> Step {
 /// Who is to be told from a change of the configuration.
 const CHANGED: &str = "changed outside byob";
 
-/// Roots in the order of the steps, then those that only drifted: keys first.
-fn roots(plan: &Plan) -> Vec<RootAddress> {
-    let mut roots: Vec<RootAddress> = Vec::new();
+/// Roots in the order of the steps, then those that only drifted, keys first; any of them may come more than once.
+fn roots(plan: &Plan) -> impl Iterator<Item = RootAddress> {
     let mut drifted: Vec<RootAddress> = plan.drift.iter().map(|drift| drift.address.root()).collect();
     drifted.sort_by_key(|root| (root.kind == RootKind::Bucket, root.label.clone()));
-    for root in plan.steps.iter().map(|step| step.address.root()).chain(drifted) {
-        if !roots.contains(&root) {
-            roots.push(root);
-        }
-    }
-    roots
+    plan.steps.iter().map(|step| step.address.root()).chain(drifted)
 }
 
 /// A bucket's name; a key's alias, else its ARN.
@@ -219,7 +272,7 @@ fn consequences(page: &mut Page, step: &Step) {
 
 /// Both policies, where one of the two sides is a policy.
 #[allow(clippy::type_complexity, reason = "two sides of which either may be missing")]
-fn policies<'a>(
+pub(crate) fn policies<'a>(
     before: Option<&'a Attributes>,
     after: Option<&'a Attributes>,
 ) -> Option<(Option<&'a byob_model::kind::Policy>, Option<&'a byob_model::kind::Policy>)> {

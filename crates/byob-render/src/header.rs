@@ -9,6 +9,8 @@ use crate::value::word;
 pub struct Header {
     /// As given: `byob.toml`.
     pub config_file: String,
+    /// `stack`: which configuration, where an account has several.
+    pub stack: String,
     /// 12 digits.
     pub account_id: String,
     /// How many buckets are configured.
@@ -31,24 +33,56 @@ pub struct Header {
 
 /// Prints the header.
 pub(crate) fn header(page: &mut Page, header: &Header) {
+    elsewhere(page, header);
+    let account = format!("account {}", word_or_unknown(&header.account_id));
+    page.text(Paint::Bold, [header.config_file.clone(), account, roots(header), record(header)].join("   "));
+    meanwhile(page, header);
+}
+
+/// What has to be known of whatever is shown, without what is shown anyway.
+pub(crate) fn warnings(page: &mut Page, header: &Header) {
+    elsewhere(page, header);
+    meanwhile(page, header);
+}
+
+/// The facts, one by one: what, and what it is.
+pub(crate) fn facts(header: &Header, lineage: Option<&str>) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Configuration", header.config_file.clone()),
+        ("Account", word_or_unknown(&header.account_id)),
+        ("Endpoint", header.endpoint.clone()),
+        ("Configured", roots(header)),
+        ("Record", record(header)),
+    ];
+    facts.extend(lineage.map(|lineage| ("Lineage", lineage.to_owned())));
+    facts
+}
+
+fn elsewhere(page: &mut Page, header: &Header) {
     match header.endpoint.as_str() {
         "aws" => {}
         "sandbox" => page.text(Paint::Yellow, "SANDBOX: this is not AWS"),
         endpoint => page.text(Paint::Yellow, format!("ENDPOINT {}: this is not AWS", word(endpoint))),
     }
-    let mut parts =
-        vec![header.config_file.clone(), format!("account {}", word_or_unknown(&header.account_id))];
+}
+
+fn roots(header: &Header) -> String {
     let mut roots = vec![count(header.buckets, "bucket")];
     if header.keys > 0 {
         roots.push(count(header.keys, "key"));
     }
-    parts.push(roots.join(", "));
-    parts.push(match &header.recorded {
+    roots.join(", ")
+}
+
+fn record(header: &Header) -> String {
+    match &header.recorded {
         None => "nothing recorded yet".into(),
         Some((date, _)) if date.is_empty() => "begun, and nothing written yet".into(),
         Some((date, serial)) => format!("recorded {date}, serial {serial}"),
-    });
-    page.text(Paint::Bold, parts.join("   "));
+    }
+}
+
+fn meanwhile(page: &mut Page, header: &Header) {
     if let Some(who) = &header.running {
         page.text(
             Paint::Yellow,

@@ -30,6 +30,8 @@ const GAP: usize = 3;
 const MAX_NAME: usize = 28;
 /// Less room than this for values, and they get a line of their own.
 const MIN_VALUE: usize = 34;
+/// Columns of a fence: what a comment shows without scrolling sideways.
+const FENCE_WIDTH: usize = 100;
 /// Where lines below a row begin.
 pub(crate) const DETAIL: usize = 6;
 
@@ -111,6 +113,11 @@ impl Page {
         }
     }
 
+    /// The lines as they are.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Words at the left edge.
     pub(crate) fn text(&mut self, paint: Paint, text: impl Into<String>) {
         self.push(Line::Text { indent: 0, hang: 2, paint, text: text.into() });
@@ -128,13 +135,24 @@ impl Page {
 
     /// The page as text, each line ended.
     pub(crate) fn print(&self, style: &Style) -> String {
+        self.print_at(style, ROW_INDENT)
+    }
+
+    /// The page as the body of a `diff` fence: glyphs and signs stand first in their lines, and nothing else does that is
+    /// not ours.
+    pub(crate) fn fenced(&self) -> String {
+        self.print_at(&Style { color: false, width: FENCE_WIDTH, notes: false }, 0)
+    }
+
+    /// `margin`: where glyphs stand.
+    fn print_at(&self, style: &Style, margin: usize) -> String {
         let width = style.width.max(MIN_WIDTH);
         let longest = self.lines.iter().filter_map(|line| match line {
             Line::Row { name, .. } => Some(length(&escape(name))),
             _ => None,
         });
         let longest = longest.filter(|length| *length <= MAX_NAME).max().unwrap_or(0);
-        let column = ROW_INDENT + 2 + longest + GAP;
+        let column = margin + 2 + longest + GAP;
         let mut out = String::new();
         for line in &self.lines {
             match line {
@@ -144,9 +162,17 @@ impl Page {
                 }
                 Line::Whole { paint, text } => finish(&mut out, style, *paint, &escape(text)),
                 Line::Row { glyph, name, value } => {
-                    print_row(&mut out, style, width, column, (*glyph, &escape(name), &escape(value)));
+                    print_row(
+                        &mut out,
+                        style,
+                        width,
+                        (margin, column),
+                        (*glyph, &escape(name), &escape(value)),
+                    );
                 }
-                Line::Diff { sign, text } => print_diff(&mut out, style, width, *sign, &escape(text)),
+                Line::Diff { sign, text } => {
+                    print_diff(&mut out, style, (width, margin), *sign, &escape(text));
+                }
             }
         }
         out
@@ -171,10 +197,10 @@ fn print_row(
     out: &mut String,
     style: &Style,
     width: usize,
-    column: usize,
+    (margin, column): (usize, usize),
     (glyph, name, value): (char, &str, &str),
 ) {
-    spaces(out, ROW_INDENT);
+    spaces(out, margin);
     add(out, style, Paint::of(glyph), &glyph.to_string());
     out.push(' ');
     add(out, style, Paint::Plain, name);
@@ -183,7 +209,7 @@ fn print_row(
         out.push('\n');
         return;
     }
-    let used = ROW_INDENT + 2 + length(name);
+    let used = margin + 2 + length(name);
     let start = column.max(used + GAP);
     // Where columns leave no room, the value stands below its name.
     if width < column + MIN_VALUE || width < start + length(value) && start > column {
@@ -205,13 +231,15 @@ fn print_row(
     }
 }
 
-fn print_diff(out: &mut String, style: &Style, width: usize, sign: char, text: &str) {
+fn print_diff(out: &mut String, style: &Style, (width, margin): (usize, usize), sign: char, text: &str) {
     let body = text.trim_start_matches(' ');
     let lead = text.len() - body.len();
     let room = width.saturating_sub(DETAIL + 2 + lead);
     for (n, part) in wrap(body, room, room.saturating_sub(4)).iter().enumerate() {
-        spaces(out, DETAIL);
-        let line = format!("{sign} {}{part}", " ".repeat(if n == 0 { lead } else { lead + 4 }));
+        // In a fence the sign stands first, and the text where it would stand anyway.
+        let gap = if margin == 0 { DETAIL } else { 0 };
+        spaces(out, DETAIL - gap);
+        let line = format!("{sign} {}{part}", " ".repeat(gap + if n == 0 { lead } else { lead + 4 }));
         finish(out, style, if sign == ' ' { Paint::Dim } else { Paint::of(sign) }, line.trim_end());
     }
 }

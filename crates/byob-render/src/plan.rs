@@ -61,7 +61,7 @@ pub fn counts(plan: &Plan) -> String {
 }
 
 /// What the flags make of it.
-fn mode(page: &mut Page, plan: &Plan) {
+pub(crate) fn mode(page: &mut Page, plan: &Plan) {
     let listed = |set: &BTreeSet<String>| set.iter().map(|item| word(item)).collect::<Vec<_>>().join(", ");
     if plan.mode.destroy {
         page.text(Paint::Red, "Destroy: everything byob has recorded is to go (--destroy).");
@@ -85,7 +85,7 @@ fn mode(page: &mut Page, plan: &Plan) {
 }
 
 /// What nobody may approve by accident.
-fn danger(page: &mut Page, plan: &Plan) {
+pub(crate) fn danger(page: &mut Page, plan: &Plan) {
     let roots = |which: &dyn Fn(&Step) -> bool| -> Vec<String> {
         plan.steps.iter().filter(|step| which(step)).map(|step| step.address.root().to_string()).collect()
     };
@@ -157,7 +157,7 @@ pub(crate) fn tell(page: &mut Page, finding: &Finding, indent: usize) {
     }
 }
 
-fn already(page: &mut Page, plan: &Plan) {
+pub(crate) fn already(page: &mut Page, plan: &Plan) {
     if plan.already.is_empty() {
         return;
     }
@@ -174,7 +174,7 @@ fn already(page: &mut Page, plan: &Plan) {
 
 /// `2 notes: versioning is off, unfinished uploads are kept (byob plan --notes)`; of many, how often each. Of roots in
 /// which nothing happens nothing is said, and those that somebody waived are not told again.
-fn notes_in_one_line(plan: &Plan) -> Option<String> {
+pub(crate) fn notes_in_one_line(plan: &Plan) -> Option<String> {
     let stepped = plan.steps.iter().map(|step| step.address.root());
     let touched: BTreeSet<RootAddress> =
         stepped.chain(plan.drift.iter().map(|drift| drift.address.root())).collect();
@@ -194,7 +194,8 @@ fn notes_in_one_line(plan: &Plan) -> Option<String> {
     (all > 0).then(|| format!("{}: {} (byob plan --notes)", count(all, "note"), short.join(", ")))
 }
 
-fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
+/// What it comes to, and what to do.
+pub(crate) fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
     page.gap();
     if let Some(notes) = notes_in_one_line(plan).filter(|_| !style.notes) {
         page.text(Paint::Plain, notes);
@@ -213,22 +214,29 @@ fn end(page: &mut Page, plan: &Plan, head: &Header, style: &Style) {
         if head.consented {
             return;
         }
-        let command = if plan.mode.destroy { "destroy" } else { "apply" };
-        let text = format!("byob {command} --approve {}{}", plan.digest, head.approve_flags);
+        let text = approve(plan, head);
         page.push(Line::Whole { paint: Paint::Plain, text });
         return;
     }
+    page.text(Paint::Bold, no_changes(plan));
+    if !plan.drift.is_empty() {
+        page.text(Paint::Plain, "byob drift says what that means.");
+    }
+}
+
+/// The line that approves it, whole.
+pub(crate) fn approve(plan: &Plan, head: &Header) -> String {
+    let command = if plan.mode.destroy { "destroy" } else { "apply" };
+    format!("byob {command} --approve {}{}", plan.digest, head.approve_flags)
+}
+
+/// That there is nothing to do, and what that was found from.
+pub(crate) fn no_changes(plan: &Plan) -> String {
     let what = match (plan.drift.is_empty(), plan.already.is_empty()) {
         (false, _) => format!("AWS differs from the record in {}", count(plan.drift.len(), "place")),
         (true, false) => "AWS matches the configuration".into(),
         (true, true) => "AWS matches the configuration and the record".into(),
     };
     let subject = if plan.mode.target.is_empty() { "" } else { " to what --target names" };
-    page.text(
-        Paint::Bold,
-        format!("No changes{subject}. {what} ({} read).", count(plan.attributes, "attribute")),
-    );
-    if !plan.drift.is_empty() {
-        page.text(Paint::Plain, "byob drift says what that means.");
-    }
+    format!("No changes{subject}. {what} ({} read).", count(plan.attributes, "attribute"))
 }

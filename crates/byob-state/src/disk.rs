@@ -97,6 +97,9 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     }
 }
 
+/// What a file is called while it is written: nobody else's files end so, and what a crash left may be removed.
+pub(crate) const TEMPORARY: &str = ".byob.tmp";
+
 impl Disk {
     #[cfg(not(test))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "what tests do with it")]
@@ -160,7 +163,7 @@ impl Disk {
     /// [`Disk::sync_folder`].
     pub(crate) fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         is_file(path)?;
-        let temporary = beside(path, ".tmp");
+        let temporary = beside(path, TEMPORARY);
         // One that a crash left; whoever writes here holds the lock.
         self.remove(&temporary)?;
         let written = self.ask().and_then(|()| {

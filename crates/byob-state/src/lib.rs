@@ -31,7 +31,7 @@ pub use memory::MemoryStore;
 pub use objects::{ObjectError, Objects, Timer};
 pub use remote::RemoteStore;
 pub use store::{Guard, LastGood, Loaded, LockInfo, ProcessMark, Store, StoreError, since_boot};
-pub use tools::{Destination, Kept, Tools};
+pub use tools::{Destination, Kept, Tools, put_back};
 
 /// The version that is written into records.
 pub const BYOB_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -181,6 +181,9 @@ impl LocalStore {
         if !disk::is_at(&file, &path) {
             return Ok(None);
         }
+        if !is_lock(&disk::read(&path)?.unwrap_or_default()) {
+            return Err(StoreError::NotALock { path: path.display().to_string() });
+        }
         let mut text = serde_json::to_string(info).unwrap_or_default();
         text.push('\n');
         self.disk.note(&file, &path, &text)?;
@@ -255,6 +258,13 @@ impl LocalStore {
         self.prune(lineage);
         Ok(())
     }
+}
+
+/// Whether a file is a lock of byob, and not somebody's `Cargo.lock`: a record's path may come out of a pull request. One
+/// that a crash cut short is one too.
+fn is_lock(bytes: &[u8]) -> bool {
+    let begins = |whole: &[u8]| bytes.iter().zip(whole).all(|(found, byte)| found == byte);
+    begins(b"{\"id\":\"") || bytes.iter().all(|byte| *byte == 0)
 }
 
 /// A name as a pattern of `.gitignore` that means nothing else.

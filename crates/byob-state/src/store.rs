@@ -267,6 +267,12 @@ pub enum StoreError {
         /// What stands there.
         path: String,
     },
+    /// Somebody else's file stands where the record's lock belongs.
+    #[error("{path} is not a lock of byob: it was left as it is")]
+    NotALock {
+        /// What stands there.
+        path: String,
+    },
     /// The place that keeps the record's objects did not do what it was asked.
     #[error("could not {doing} {location}: {error}")]
     Objects {
@@ -378,6 +384,10 @@ impl StoreError {
                  newer versions), or in a file"
                     .to_owned()
             }
+            Self::NotALock { path } => format!(
+                "the lock of a record stands beside it, as its name and `.lock`: let `[state] path` name a file of its own; \
+                 if {path} is of no use to anybody, remove it"
+            ),
             Self::SymbolicLink { .. } => "let `[state] path` name the file itself".to_owned(),
             Self::LockLost { .. } => "let the other run end, then run again".to_owned(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {

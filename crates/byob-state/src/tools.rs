@@ -97,6 +97,8 @@ pub struct Kept {
     pub version: String,
     /// It is a record that can be read (a marker is not).
     pub readable: bool,
+    /// It is the marker of a record that went there.
+    pub moved_to: Option<String>,
     /// It is what is stored now.
     pub latest: bool,
 }
@@ -111,18 +113,21 @@ impl Kept {
         latest: bool,
     ) -> (Self, Option<Recorded>) {
         let read = format::text_of(bytes).and_then(format::read);
-        let (serial, lineage) = match &read {
-            Ok(recorded) => (Some(recorded.serial), recorded.lineage),
-            Err(FormatError::Moved { serial, lineage, .. }) => (Some(*serial), Some(*lineage)),
-            Err(FormatError::Newer { .. } | FormatError::Damaged { .. }) => (None, None),
+        let (serial, lineage, moved_to) = match &read {
+            Ok(recorded) => (Some(recorded.serial), recorded.lineage, None),
+            Err(FormatError::Moved { serial, lineage, to }) => {
+                (Some(*serial), Some(*lineage), Some(to.clone()))
+            }
+            Err(FormatError::Newer { .. } | FormatError::Damaged { .. }) => (None, None, None),
         };
         let readable = read.is_ok();
-        (Self { serial, lineage, at, location, version, readable, latest }, read.ok())
+        (Self { serial, lineage, at, location, version, readable, moved_to, latest }, read.ok())
     }
 }
 
 /// The commands that take a kept record, found by its serial, and put it in the stored one's place.
-pub(crate) fn put_back(serial: u64) -> String {
+#[must_use]
+pub fn put_back(serial: u64) -> String {
     format!("byob state pull --serial {serial} >good.json && byob state push --force good.json")
 }
 

@@ -40,9 +40,12 @@ pub(crate) struct Global {
     /// When to use colour (NO_COLOR is respected)
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
-    /// Say more: every retry, every round of reading back
+    /// Say more: every call to AWS, every retry, every round of reading back
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// How to talk on stderr: lines for people, or one JSON object a line
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// Never ask
     #[arg(long, global = true)]
     pub no_input: bool,
@@ -54,6 +57,13 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// How to talk on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,8 +109,8 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
     /// Exit with 2 if there are steps of any kind
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -112,6 +122,30 @@ pub(crate) struct PlanArgs {
     pub notes: bool,
     #[command(flatten)]
     pub select: Select,
+}
+
+/// How to show a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    Text,
+    Json,
+    /// A comment on a pull request: below 65,536 characters
+    Markdown,
+    /// The findings, for code scanning
+    Sarif,
+}
+
+/// How to show drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriftFormat {
+    Text,
+    Json,
+    /// A comment on an issue: below 65,536 characters
+    Markdown,
+    /// For code scanning
+    Sarif,
+    /// A test case for each recorded address
+    Junit,
 }
 
 /// How to show something.
@@ -149,8 +183,8 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DriftArgs {
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = DriftFormat::Text)]
+    pub format: DriftFormat,
 }
 
 #[derive(Debug, Args)]

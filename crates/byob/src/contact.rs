@@ -130,8 +130,8 @@ async fn rights(session: &Session, plan: &Plan, live: &Live) -> Result<(), Failu
             })
         }
         Err(error) if may_not_ask(error.kind) => {
-            terminal::say(
-                "note: whether the caller has the rights for these steps could not be asked (iam:SimulatePrincipalPolicy); going on",
+            terminal::note(
+                "whether the caller has the rights for these steps could not be asked (iam:SimulatePrincipalPolicy); going on",
             );
             Ok(())
         }
@@ -229,8 +229,8 @@ async fn principals(session: &Session, plan: &Plan) -> Result<(), Failure> {
                 ));
             }
             Err(error) if may_not_ask(error.kind) => {
-                terminal::say(
-                    "note: whether the named principals exist could not be asked (iam:GetRole); going on",
+                terminal::note(
+                    "whether the named principals exist could not be asked (iam:GetRole); going on",
                 );
                 return Ok(());
             }

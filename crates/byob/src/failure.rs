@@ -6,9 +6,12 @@ use std::process::ExitCode;
 
 use byob_apply::{ApplyError, CloudError};
 use byob_model::diagnostic::Diagnostic;
+use byob_plan::event::Answer;
+use byob_render::Level;
 use byob_state::StoreError;
 
 use crate::cli::Global;
+use crate::log;
 use crate::session;
 use crate::terminal;
 
@@ -89,63 +92,110 @@ impl Failure {
         }
     }
 
-    /// Prints it and gives the exit code.
+    /// Says it and gives the exit code.
     pub(crate) fn report(self, global: &Global) -> ExitCode {
         let style = terminal::talk_style(global);
-        let message = self.to_string();
-        let mut pasted = String::new();
-        let (mut details, help, code) = match self {
-            Self::Diagnostics { file, text, diagnostics } => {
-                let text =
-                    byob_render::diagnostic::render(&file, &text, &diagnostics, style.color, style.width);
-                terminal::say(text.trim_end());
-                return ExitCode::FAILURE;
+        if let Self::Diagnostics { file, text, diagnostics } = &self {
+            if log::is_json() {
+                for one in diagnostics {
+                    log::write(Level::Error, "error", byob_render::log_diagnostic(file, text, one));
+                }
+            } else {
+                let text = byob_render::diagnostic::render(file, text, diagnostics, style.color, style.width);
+                terminal::line(text.trim_end());
             }
-            Self::Config { path, source } => {
-                let help = if source.kind() == std::io::ErrorKind::NotFound {
-                    vec![
-                        "start from the example: cp byob.toml.example byob.toml".to_owned(),
-                        "or name another file: byob -c FILE …".to_owned(),
-                    ]
-                } else {
-                    Vec::new()
-                };
-                let message = if source.kind() == std::io::ErrorKind::NotFound {
-                    format!("there is no {}", path.display())
-                } else {
-                    format!("cannot read {}: {source}", path.display())
-                };
-                let looked = std::env::current_dir().map(|d| format!("looked in {}", d.display()));
-                terminal::say(
-                    byob_render::error_text(&message, &looked.into_iter().collect::<Vec<_>>(), &help, &style)
-                        .trim_end(),
-                );
-                return ExitCode::FAILURE;
+            return ExitCode::FAILURE;
+        }
+        let account = self.account(global);
+        if log::is_json() {
+            let mut fields = log::fields([
+                ("message", account.message.into()),
+                ("details", account.details.into()),
+                ("help", account.help.into()),
+                ("paste", Some(account.paste).filter(|paste| !paste.is_empty()).into()),
+                ("exit_code", account.code.into()),
+            ]);
+            fields.extend(account.answer.iter().flat_map(byob_render::of_answer));
+            log::write(Level::Error, "error", fields);
+        } else {
+            let text = byob_render::error_text(&account.message, &account.details, &account.help, &style);
+            terminal::line(text.trim_end());
+            if !account.paste.is_empty() {
+                terminal::line(&account.paste);
             }
-            Self::Cloud(error) => (Vec::new(), error.help, 1),
-            // The command that mends it has to be about the same record.
-            Self::Store(error) => {
-                let own = format!("byob{} state ", session::flags(global));
-                (
-                    Vec::new(),
-                    error.help().map(|help| help.replace("byob state ", &own)).into_iter().collect(),
-                    1,
-                )
+        }
+        ExitCode::from(account.code)
+    }
+
+    fn account(self, global: &Global) -> Account {
+        let message = match &self {
+            Self::Config { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                format!("there is no {}", path.display())
             }
-            Self::Said { details, help, paste, code, .. } => {
-                pasted = paste;
-                (details, help, code)
-            }
-            Self::Sandbox(_) | Self::File { .. } => (Vec::new(), Vec::new(), 1),
+            _ => self.to_string(),
         };
         // The first line says what, the others say more.
         let mut lines = message.lines();
         let first = lines.next().unwrap_or_default().to_owned();
-        details.splice(0..0, lines.map(|line| line.trim().to_owned()));
-        terminal::say(byob_render::error_text(&first, &details, &help, &style).trim_end());
-        if !pasted.is_empty() {
-            terminal::say(&pasted);
+        let more = lines.map(|line| line.trim().to_owned()).collect();
+        let mut account = Account { message: first, details: more, code: 1, ..Account::default() };
+        match self {
+            Self::Config { source, .. } => {
+                let looked = std::env::current_dir().map(|d| format!("looked in {}", d.display()));
+                account.details.extend(looked);
+                if source.kind() == std::io::ErrorKind::NotFound {
+                    account.help = vec![
+                        "start from the example: cp byob.toml.example byob.toml".to_owned(),
+                        "or name another file: byob -c FILE …".to_owned(),
+                    ];
+                }
+            }
+            Self::Cloud(error) => {
+                account.answer = Some(error.answer());
+                account.help = error.help;
+            }
+            // The command that mends it has to be about the same record.
+            Self::Store(error) => {
+                let own = format!("byob{} state ", session::flags(global));
+                account.help =
+                    error.help().map(|help| help.replace("byob state ", &own)).into_iter().collect();
+            }
+            Self::Said { details, help, paste, code, .. } => {
+                account.details.extend(details);
+                (account.help, account.paste, account.code) = (help, paste, code);
+            }
+            Self::Diagnostics { .. } | Self::Sandbox(_) | Self::File { .. } => {}
         }
-        ExitCode::from(code)
+        account
+    }
+}
+
+/// A failure as it is told.
+#[derive(Debug, Default)]
+struct Account {
+    message: String,
+    details: Vec<String>,
+    help: Vec<String>,
+    paste: String,
+    code: u8,
+    /// AWS's, where it was that.
+    answer: Option<Answer>,
+}
+
+/// A command line that cannot be understood, or that asked for help: clap says it. Nothing is parsed, so how to talk is
+/// looked up in the arguments as they are.
+pub(crate) fn usage(error: &clap::Error) {
+    log::begin_by_arguments();
+    if error.use_stderr() && log::is_json() {
+        let text = error.render().to_string();
+        let message = text.trim().trim_start_matches("error: ");
+        log::write(
+            Level::Error,
+            "error",
+            log::fields([("message", message.into()), ("exit_code", 1.into())]),
+        );
+    } else {
+        // A closed pipe is no error of ours.
+        let _ = error.print();
     }
 }

@@ -5,6 +5,8 @@ mod cli;
 mod commands;
 mod contact;
 mod failure;
+mod github;
+mod log;
 mod place;
 mod planning;
 mod progress;
@@ -24,18 +26,19 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers; everything else is a usage error, which is 1.
             let code = if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-            let _ = error.print();
+            failure::usage(&error);
             return code;
         }
     };
+    let global = cli.global;
+    log::begin(&global);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: no runtime: {error}");
-            return ExitCode::FAILURE;
+            let help = "the system gave no more resources; end what is not needed and run again";
+            return failure::Failure::said(format!("no runtime: {error}"), help).report(&global);
         }
     };
-    let global = cli.global;
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Validate => commands::validate::run(&global),

@@ -42,18 +42,23 @@ pub(crate) enum RecordGuard {
 pub(crate) async fn open(global: &Global, config: &Configuration) -> Result<RecordStore, Failure> {
     match &config.state {
         State::S3(state) if global.sandbox.is_none() => {
-            Ok(RecordStore::S3(objects(state, &config.aws).await?))
+            Ok(RecordStore::S3(objects(state, &config.aws, state.owner(&config.aws)).await?))
         }
         _ => Ok(RecordStore::Local(LocalStore::open(session::record_path(global, config))?)),
     }
 }
 
-/// The record in S3 that a `[state] s3` names.
-pub(crate) async fn objects(state: &ObjectState, aws: &Aws) -> Result<S3Store, Failure> {
+/// The record in S3 that a `[state] s3` names; `owner`: whose the bucket has to be.
+pub(crate) async fn objects(
+    state: &ObjectState,
+    aws: &Aws,
+    owner: Option<String>,
+) -> Result<S3Store, Failure> {
     let cloud = byob_aws::connect(&connection(state, aws)).await?;
     let region = state.region.clone().unwrap_or_else(|| cloud.region().to_owned());
     let trusted = cloud.endpoint() == Endpoint::Aws;
     let objects = S3Objects::new(cloud, state.bucket.clone(), region, state.kms_key.clone());
+    let objects = objects.of_account(owner);
     Ok(RemoteStore::new(objects, BootClock, state.key.clone(), trusted))
 }
 
@@ -238,15 +243,26 @@ pub(crate) async fn under_lock<T>(
             outcome = &mut work => outcome,
             // The store saves nothing from here on.
             lost = keep => {
-                terminal::say(&format!("warning: {lost}"));
+                terminal::warn(&lost.to_string());
                 work.await
             }
         }
     };
     let released = guard.release().await;
     let value = outcome?;
-    released?;
+    released.map_err(|error| still_locked(command, &error))?;
     Ok(value)
+}
+
+/// The work is done and saved, and the lock could not be given back.
+fn still_locked(command: &str, error: &StoreError) -> Failure {
+    Failure::Said {
+        message: format!("what {command} was to do is done and saved, but its lock may still stand: {error}"),
+        details: Vec::new(),
+        help: vec!["it ends by itself within 45 s; do not run the command again".to_owned()],
+        paste: String::new(),
+        code: 1,
+    }
 }
 
 /// Time that a sleeping machine counts too: a lease runs out while its owner's lid is closed.

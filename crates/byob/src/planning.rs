@@ -159,6 +159,7 @@ pub(crate) fn header(
     }
     Header {
         config_file: session.loaded.file.clone(),
+        stack: session.config().stack.clone(),
         account_id: session.caller.account_id.clone(),
         buckets: session.config().buckets.len(),
         keys: session.config().keys.len(),

@@ -7,10 +7,11 @@ use std::io::IsTerminal;
 use byob_model::RootAddress;
 use byob_plan::Plan;
 use byob_plan::event::Event;
-use byob_render::{Style, event_line};
+use byob_render::{Style, event_line, log_event};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::cli::Global;
+use crate::log;
 use crate::terminal;
 
 /// How many bars are shown at once; more roots than that share one.
@@ -34,11 +35,17 @@ struct Bars {
 impl Progress {
     pub(crate) fn new(global: &Global, plan: &Plan) -> Self {
         let style = terminal::talk_style(global);
-        let bars = std::io::stderr().is_terminal().then(|| bars(plan)).flatten();
+        // Bars and lines do not go together.
+        let lines = global.verbose || log::is_json() || !std::io::stderr().is_terminal();
+        let bars = (!lines).then(|| bars(plan)).flatten();
         Self { style, verbose: global.verbose, bars }
     }
 
     pub(crate) fn show(&self, event: &Event) {
+        if log::is_json() {
+            let (level, name, fields) = log_event(event);
+            return log::write(level, name, fields);
+        }
         let Some(bars) = &self.bars else {
             // What was not started stands in the account at the end.
             let quiet = matches!(

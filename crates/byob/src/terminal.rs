@@ -2,9 +2,10 @@
 
 use std::io::{IsTerminal, Write};
 
-use byob_render::Style;
+use byob_render::{Header, Level, Style};
 
 use crate::cli::{Color, Global};
+use crate::log;
 
 /// How to print on stdout.
 pub(crate) fn style(global: &Global) -> Style {
@@ -56,15 +57,58 @@ pub(crate) fn print_json(value: &impl serde::Serialize) {
 
 /// Talk: to stderr.
 pub(crate) fn say(text: &str) {
+    tell(Level::Info, "", text);
+}
+
+/// Talk about something to know.
+pub(crate) fn note(text: &str) {
+    tell(Level::Info, "note: ", text);
+}
+
+/// Talk about something to look at.
+pub(crate) fn warn(text: &str) {
+    tell(Level::Warn, "warning: ", text);
+}
+
+fn tell(level: Level, kind: &str, text: &str) {
+    if log::is_json() {
+        log::write(level, "message", log::fields([("message", text.into())]));
+    } else {
+        line(&format!("{kind}{text}"));
+    }
+}
+
+/// A line on stderr, as it is.
+pub(crate) fn line(text: &str) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "{text}");
 }
 
+/// Talk that has its line breaks already, if it has any line.
+pub(crate) fn say_lines(text: &str) {
+    if !text.is_empty() {
+        say(text.trim_end_matches('\n'));
+    }
+}
+
+/// What stands above a plan or a report, where the format has no place for it: to stderr.
+pub(crate) fn say_header(header: &Header) {
+    if let Some(who) = &header.running {
+        let who = byob_render::escape::escape(who);
+        note(&format!("an apply is running ({who}): what it has not done yet is shown as still to do"));
+    }
+    header.notes.iter().for_each(|text| note(&byob_render::escape::escape(text)));
+}
+
 /// Asks on stderr and reads one line.
 pub(crate) fn ask(question: &str) -> std::io::Result<String> {
-    let mut out = std::io::stderr().lock();
-    write!(out, "{question} ")?;
-    out.flush()?;
+    if log::is_json() {
+        log::write(Level::Info, "question", log::fields([("message", question.into())]));
+    } else {
+        let mut out = std::io::stderr().lock();
+        write!(out, "{question} ")?;
+        out.flush()?;
+    }
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(line.trim().to_owned())

@@ -21,7 +21,18 @@ fn a_live_value_cannot_paint_over_the_plan() {
     let s3 = world.s3("us-east-1");
     wait(s3.put_bucket_policy().bucket("acme-wandb-storage").policy(policy.to_string()).send()).unwrap();
 
-    for command in ["plan", "drift", "plan --format json", "drift --format json", "plan --color always"] {
+    for command in [
+        "plan",
+        "drift",
+        "plan --format json",
+        "drift --format json",
+        "plan --format markdown",
+        "drift --format markdown",
+        "plan --format sarif",
+        "drift --format sarif",
+        "drift --format junit",
+        "plan --color always",
+    ] {
         let stdout = env.sandbox(command).stdout;
         // With colour, our own escape sequences are for colour alone.
         let text = match command.contains("always") {

@@ -2,6 +2,7 @@
 
 mod alike;
 mod contact;
+mod objects;
 mod permission;
 mod read_bucket;
 mod read_key;

@@ -122,6 +122,20 @@ pub struct ObjectState {
     pub assume_role: Option<AssumeRole>,
     /// `kms_key`: an ARN; `None`: the bucket's default encryption.
     pub kms_key: Option<String>,
+    /// `account_id`: whose the bucket is.
+    pub account_id: Option<AccountId>,
+}
+
+impl ObjectState {
+    /// Whose the bucket has to be, where that is known: as written here; else the account of the role that reads and writes
+    /// it; else, where nobody of its own does, `[aws]`'s.
+    #[must_use]
+    pub fn owner(&self, aws: &Aws) -> Option<String> {
+        let written = self.account_id.as_ref().map(ToString::to_string);
+        let of_role = || self.assume_role.as_ref()?.role_arn.split(':').nth(4).map(str::to_owned);
+        let of_aws = || aws.account_id.as_ref().filter(|_| self.profile.is_none()).map(ToString::to_string);
+        written.or_else(|| if self.assume_role.is_some() { of_role() } else { of_aws() })
+    }
 }
 
 /// `[bucket.<label>]`.
@@ -321,3 +335,4 @@ pub fn parse(text: &str, read_file: &ReadFile<'_>) -> Result<Configuration, Vec<
 }
 
 mod parse;
+mod place;

@@ -12,11 +12,12 @@ use byob_policy::{Document, Partition, Statement};
 
 use crate::compare::{Case, Planner};
 
-/// What decides access to a bucket.
-#[derive(Debug, Clone, Default)]
-pub(super) struct BucketEnd {
+/// What decides access to a bucket. What was not read is `None`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BucketEnd {
     /// Empty: there is none.
     pub policy: Option<Document>,
+    /// The public access block.
     pub block: Option<PublicAccessBlock>,
     /// `BucketOwnerEnforced`: ACLs have no effect.
     pub acls_off: Option<bool>,
@@ -39,8 +40,9 @@ pub(super) struct BucketEnds<'a> {
 }
 
 /// What decides access to a key.
-#[derive(Debug, Clone, Default)]
-pub(super) struct KeyEnd {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KeyEnd {
+    /// `None`: not read.
     pub policy: Option<Document>,
     /// Neither disabled nor to be deleted.
     pub enabled: bool,
@@ -53,6 +55,93 @@ pub(super) struct KeyEnds<'a> {
     pub partition: Option<Partition>,
     pub before: Option<KeyEnd>,
     pub after: Option<KeyEnd>,
+}
+
+/// A root at both ends, to be kept; an end is `None` where it does not exist.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ends {
+    /// A bucket.
+    Bucket {
+        /// Its address.
+        root: RootAddress,
+        /// Its name.
+        name: String,
+        /// What is, or was recorded.
+        before: Option<BucketEnd>,
+        /// What will be, or is now.
+        after: Option<BucketEnd>,
+    },
+    /// A key.
+    Key {
+        /// Its address.
+        root: RootAddress,
+        /// What is, or was recorded.
+        before: Option<KeyEnd>,
+        /// What will be, or is now.
+        after: Option<KeyEnd>,
+    },
+}
+
+impl Ends {
+    /// Whose they are.
+    #[must_use]
+    pub fn root(&self) -> &RootAddress {
+        match self {
+            Self::Bucket { root, .. } | Self::Key { root, .. } => root,
+        }
+    }
+}
+
+impl From<BucketEnds<'_>> for Ends {
+    fn from(ends: BucketEnds<'_>) -> Self {
+        let (root, name) = (ends.address.clone(), ends.name.to_owned());
+        Self::Bucket { root, name, before: ends.before, after: ends.after }
+    }
+}
+
+impl From<KeyEnds<'_>> for Ends {
+    fn from(ends: KeyEnds<'_>) -> Self {
+        Self::Key { root: ends.address.clone(), before: ends.before, after: ends.after }
+    }
+}
+
+/// What AWS says of a bucket now.
+pub(super) fn live_bucket(live: Option<&LiveBucket>) -> Option<BucketEnd> {
+    match live {
+        None | Some(LiveBucket::Absent) => None,
+        Some(LiveBucket::Forbidden { .. }) => Some(BucketEnd::default()),
+        Some(LiveBucket::Exists(facts)) => Some(BucketEnd {
+            policy: match facts.has_policy {
+                Some(false) => Some(Policy::empty().document),
+                _ => policy(&facts.aspects, Kind::BucketPolicy),
+            },
+            block: match facts.aspects.get(&Kind::PublicAccessBlock) {
+                Some(LiveAspect::Present(Attributes::PublicAccessBlock(block))) => Some(*block),
+                // AWS: none is all four off; an endpoint without it has none.
+                Some(LiveAspect::Absent | LiveAspect::Unsupported { .. }) => Some(NO_BLOCK),
+                _ => None,
+            },
+            acls_off: match facts.aspects.get(&Kind::Ownership) {
+                Some(LiveAspect::Present(Attributes::Ownership(ownership))) => {
+                    Some(ownership.object_ownership == Ownership::ENFORCED)
+                }
+                Some(LiveAspect::Absent) => Some(false),
+                _ => None,
+            },
+        }),
+    }
+}
+
+/// What AWS says of a key now.
+pub(super) fn live_key(live: Option<&LiveKey>) -> Option<KeyEnd> {
+    match live {
+        None | Some(LiveKey::Absent) => None,
+        Some(LiveKey::Forbidden) => Some(KeyEnd::default()),
+        Some(LiveKey::Exists(facts)) => Some(KeyEnd {
+            policy: policy(&facts.aspects, Kind::KeyPolicy),
+            enabled: facts.state == KeyState::Enabled,
+        }),
+    }
 }
 
 /// A policy with other teams' statements as they are recorded, and the live one.
@@ -77,29 +166,7 @@ impl Planner<'_> {
             (Some(desired), _) => &desired.name,
             (None, recorded) => &recorded?.identity,
         };
-        let before = match self.live.buckets.get(name) {
-            None | Some(LiveBucket::Absent) => None,
-            Some(LiveBucket::Forbidden { .. }) => Some(BucketEnd::default()),
-            Some(LiveBucket::Exists(facts)) => Some(BucketEnd {
-                policy: match facts.has_policy {
-                    Some(false) => Some(Policy::empty().document),
-                    _ => policy(&facts.aspects, Kind::BucketPolicy),
-                },
-                block: match facts.aspects.get(&Kind::PublicAccessBlock) {
-                    Some(LiveAspect::Present(Attributes::PublicAccessBlock(block))) => Some(*block),
-                    // AWS: none is all four off; an endpoint without it has none.
-                    Some(LiveAspect::Absent | LiveAspect::Unsupported { .. }) => Some(NO_BLOCK),
-                    _ => None,
-                },
-                acls_off: match facts.aspects.get(&Kind::Ownership) {
-                    Some(LiveAspect::Present(Attributes::Ownership(ownership))) => {
-                        Some(ownership.object_ownership == Ownership::ENFORCED)
-                    }
-                    Some(LiveAspect::Absent) => Some(false),
-                    _ => None,
-                },
-            }),
-        };
+        let before = live_bucket(self.live.buckets.get(name));
         let mut ends = BucketEnds {
             address: &case.address,
             name,
@@ -172,14 +239,7 @@ impl Planner<'_> {
     /// `None` where there is nothing at either end, or where nothing is known of a key that stays as it is.
     pub(super) fn key_ends<'a>(&self, case: &'a Case<'_>) -> Option<KeyEnds<'a>> {
         let arn = self.arns.get(&case.address).or(case.recorded.map(|recorded| &recorded.identity));
-        let before = match arn.and_then(|arn| self.live.keys.get(arn)) {
-            None | Some(LiveKey::Absent) => None,
-            Some(LiveKey::Forbidden) => Some(KeyEnd::default()),
-            Some(LiveKey::Exists(facts)) => Some(KeyEnd {
-                policy: policy(&facts.aspects, Kind::KeyPolicy),
-                enabled: facts.state == KeyState::Enabled,
-            }),
-        };
+        let before = live_key(arn.and_then(|arn| self.live.keys.get(arn)));
         let mut after = before.clone();
         for call in self.calls(&case.address) {
             match (call.operation, &call.payload, &mut after) {
@@ -232,7 +292,7 @@ fn foreign_version(recorded: &Policy, live: &Policy) -> Document {
 }
 
 /// No public access block.
-const NO_BLOCK: PublicAccessBlock = PublicAccessBlock {
+pub(super) const NO_BLOCK: PublicAccessBlock = PublicAccessBlock {
     block_public_acls: false,
     ignore_public_acls: false,
     block_public_policy: false,

@@ -9,7 +9,7 @@ use crate::plan_text;
 const WANDB: &str = "arn:aws:iam::830241207209:root";
 
 /// What some patterns give on a class.
-fn matching(class: ResourceClass, patterns: &[&str]) -> Vec<String> {
+pub(super) fn matching(class: ResourceClass, patterns: &[&str]) -> Vec<String> {
     let all = patterns.iter().flat_map(|pattern| actions_matching(pattern));
     let mut names: Vec<String> =
         all.filter(|one| one.classes.contains(&class)).map(|one| one.name.to_owned()).collect();
@@ -17,7 +17,7 @@ fn matching(class: ResourceClass, patterns: &[&str]) -> Vec<String> {
     names
 }
 
-fn gains(at: &str, class: ResourceClass, principal: &str, gained: Vec<String>) -> Access {
+pub(super) fn gains(at: &str, class: ResourceClass, principal: &str, gained: Vec<String>) -> Access {
     Access {
         resource: address(at),
         class,
@@ -35,7 +35,7 @@ fn loses(access: Access) -> Access {
 }
 
 /// What W&B gains by the first plan.
-fn first(at: &str) -> Vec<Access> {
+pub(super) fn first(at: &str) -> Vec<Access> {
     let all = byob_model::desired::STORAGE_ACTIONS;
     [ResourceClass::Bucket, ResourceClass::Objects]
         .map(|class| gains(at, class, WANDB, matching(class, &all)))

@@ -7,7 +7,7 @@ use crate::drift_text;
 
 fn report(drift: Vec<Drift>) -> Report {
     let summary = DriftSummary { drifted: drift.len(), addresses: 57, attributes: 812 };
-    Report { drift, summary }
+    Report { drift, summary, ends: Vec::new() }
 }
 
 #[test]

@@ -3,9 +3,16 @@
 mod access;
 mod checks;
 mod drift;
+mod github;
+mod hostile;
+mod html;
+mod junit;
+mod log;
+mod markdown;
 mod plan;
 mod policy;
 mod progress;
+mod sarif;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +35,7 @@ const WIDE: Style = Style { color: false, width: 100, notes: false };
 fn header() -> Header {
     Header {
         config_file: "byob.toml".into(),
+        stack: "default".into(),
         account_id: "123456789012".into(),
         buckets: 1,
         keys: 1,
@@ -65,12 +73,14 @@ fn plan(steps: Vec<Step>, drift: Vec<Drift>) -> Plan {
         drift,
         access: Vec::new(),
         access_verdict: AccessVerdict::default(),
+        ends: Vec::new(),
         findings: Vec::new(),
         digest: "sha256:3f9c0d6a5e1b7784920a6c1f5d3e8b9074a2c6d8e0f1a3b5c7d9e1f3a5b7c9d1".into(),
         already: Vec::new(),
         record: Vec::new(),
         attributes: 812,
         unsettled: BTreeSet::new(),
+        made: BTreeMap::new(),
         names: BTreeMap::new(),
     }
 }

@@ -1,10 +1,13 @@
-use byob_plan::event::Event;
+use std::time::Duration;
+
+use byob_plan::event::{Answer, Event};
+use byob_plan::plan::Action;
 use insta::assert_snapshot;
 
 use super::*;
 use crate::{Outcome, SettledView, error_text, event_line, outcome_text};
 
-fn outcome() -> Outcome {
+pub(super) fn outcome() -> Outcome {
     Outcome {
         done: 12,
         failed: Vec::new(),
@@ -21,21 +24,32 @@ fn print(outcome: &Outcome) -> String {
     outcome_text(outcome, &WIDE)
 }
 
-#[test]
-fn events_are_one_line_each() {
+/// One of each.
+pub(super) fn events() -> Vec<Event> {
     let at = || ("bucket.vision.policy#1".to_owned(), address("bucket.vision.policy"));
     let why = || "MalformedPolicy \"Invalid principal\u{1b}[2J\nin policy\"".to_owned();
+    let answer = || Answer {
+        operation: "PutBucketPolicy".into(),
+        code: Some("MalformedPolicy".into()),
+        status: Some(400),
+        request_id: Some("7K2F\u{202e}".into()),
+    };
+    let (wait, took) = (Duration::from_millis(200), Duration::from_millis(1234));
     let ((a, b), (c, d), (e, f), (g, h), (i, j)) = (at(), at(), at(), at(), at());
-    let events = [
-        Event::Started { step: a, address: b },
-        Event::Retrying { step: c, address: d, why: why() },
-        Event::Done { step: e, address: f },
-        Event::Failed { step: g, address: h, why: why() },
+    vec![
+        Event::Started { step: a, address: b, action: Action::Update, operations: vec!["PutBucketPolicy"] },
+        Event::Retrying { step: c, address: d, why: why(), answer: answer(), tries: 2, wait },
+        Event::Done { step: e, address: f, took },
+        Event::Failed { step: g, address: h, why: why(), answer: Some(answer()), took },
         Event::Skipped { step: i, address: j },
         Event::ReadingBack { round: 1, waiting: 0 },
         Event::ReadingBack { round: 3, waiting: 2 },
-    ];
-    let lines: Vec<String> = events.iter().filter_map(|event| event_line(event, &WIDE)).collect();
+    ]
+}
+
+#[test]
+fn events_are_one_line_each() {
+    let lines: Vec<String> = events().iter().filter_map(|event| event_line(event, &WIDE)).collect();
     lines.iter().for_each(|line| assert!(!line.contains('\n')));
     assert_snapshot!(lines.join("\n"));
 }

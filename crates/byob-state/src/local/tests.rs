@@ -276,6 +276,29 @@ fn links_and_other_things_are_refused_wherever_byob_writes() {
     }
 }
 
+/// `[state] path = "Cargo"` in a pull request.
+#[test]
+fn somebody_elses_file_where_the_lock_or_a_temporary_file_belongs_stays_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let store = LocalStore::open(folder.path().join("Cargo")).unwrap();
+    for (name, text) in
+        [("Cargo.lock", "version = 4\n"), ("Cargo.lock", "{\n  \"nodes\": {}\n}\n"), ("Cargo.tmp", "mine")]
+    {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        let taken = take(&store, 1).map(|_guard| save(&store, &mut a_record(0)).unwrap());
+        assert_eq!(matches!(taken, Err(StoreError::NotALock { .. })), name == "Cargo.lock", "{taken:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        fs::remove_file(path).unwrap();
+        let _ = fs::remove_file(store.path());
+    }
+    // What a crash left of a lock is one.
+    for torn in ["", "{\"id\":\"67e5", "\0\0\0\0"] {
+        fs::write(folder.path().join("Cargo.lock"), torn).unwrap();
+        take(&store, 1).unwrap();
+    }
+}
+
 #[test]
 fn a_path_that_names_no_file_is_refused() {
     for path in ["", "/", "state/.."] {
@@ -494,7 +517,7 @@ fn a_crash_at_any_operation_leaves_a_readable_record_and_a_next_run_that_ends_we
             let mut again = Vec::new();
             a_run(&fresh, &mut again).unwrap();
             assert_eq!(load(&fresh).recorded.as_ref(), again.last(), "at {at}");
-            assert!(!names(&folder.path().join("state")).iter().any(|name| name.ends_with(".tmp")));
+            assert!(!names(&folder.path().join("state")).iter().any(|name| name.ends_with(disk::TEMPORARY)));
         }
     }
     assert!(crashes > 40, "{crashes}");

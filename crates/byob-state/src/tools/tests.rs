@@ -285,6 +285,8 @@ fn a_place_that_was_left_says_where_the_record_is<G: Ground>(ground: &G) {
     let told: Vec<_> = history.iter().map(|kept| (kept.serial, kept.readable, kept.latest)).collect();
     assert_eq!(told[..2], [(Some(3), false, true), (Some(2), true, false)], "{history:?}");
     assert!(history.iter().all(|kept| kept.lineage == Some(LINEAGE)));
+    let went: Vec<_> = history.iter().filter(|kept| kept.moved_to.as_deref() == Some(TO)).collect();
+    assert!(went.len() == 1 && went[0].latest && !went[0].readable, "{history:?}");
     assert_eq!(block_on(ground.process().kept(2)).unwrap(), Some(left));
 }
 

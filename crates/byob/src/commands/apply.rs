@@ -20,6 +20,8 @@ use super::output::hand_over;
 use crate::cli::{ApplyArgs, Global};
 use crate::contact;
 use crate::failure::Failure;
+use crate::github;
+use crate::log;
 use crate::place::{self, RecordGuard, RecordStore};
 use crate::planning::{Planned, Planner, header, mode};
 use crate::progress::Progress;
@@ -273,6 +275,7 @@ impl Talk for Telling<'_> {
         let header = Header { consented, ..header };
         let style = terminal::plan_style(self.global, self.args.notes);
         terminal::print(&byob_render::plan_text(made.plan, &header, &style));
+        github::plan(self.session, made.plan, &header);
     }
 
     fn agreed(&self, resumed: bool) {
@@ -418,7 +421,13 @@ fn end(global: &Global, session: &Session, ran: &Ran, time: Duration) -> ExitCod
         nothing_to_do: false,
         saved: ran.unsaved.is_none(),
     };
-    terminal::say(byob_render::outcome_text(&outcome, &terminal::talk_style(global)).trim_end());
+    if log::is_json() {
+        let (level, fields) = byob_render::log_outcome(&outcome);
+        log::write(level, "apply_ended", fields);
+    } else {
+        terminal::line(byob_render::outcome_text(&outcome, &terminal::talk_style(global)).trim_end());
+    }
+    github::outcome(session, &outcome);
     if ran.good() {
         terminal::print(&hand_over(&ran.recorded, session.config()));
         ExitCode::SUCCESS

@@ -8,9 +8,10 @@ use byob_plan::drift::{report, to_value};
 use byob_plan::{Mode, wanted};
 use byob_state::Store;
 
-use crate::cli::{DriftArgs, Format, Global};
+use crate::cli::{DriftArgs, DriftFormat, Global};
 use crate::contact;
 use crate::failure::Failure;
+use crate::github;
 use crate::planning::header;
 use crate::session;
 use crate::terminal;
@@ -32,15 +33,26 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
             .await?;
     contact::refuse_unread(&live)?;
     let report = report(&recorded, &live);
+    let header = header(&session, &record, &Mode::default(), &live, None);
+    if matches!(args.format, DriftFormat::Json | DriftFormat::Sarif | DriftFormat::Junit) {
+        terminal::say_header(&header);
+    }
     match args.format {
-        Format::Json => {
+        DriftFormat::Text => {
+            terminal::print(&byob_render::drift_text(&report, &header, &terminal::style(global)));
+        }
+        DriftFormat::Json => {
             let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             terminal::print_json(&to_value(&report, &now));
         }
-        Format::Text => {
-            let header = header(&session, &record, &Mode::default(), &live, None);
-            terminal::print(&byob_render::drift_text(&report, &header, &terminal::style(global)));
+        DriftFormat::Markdown => terminal::print(&byob_render::drift_markdown(&report, &header)),
+        DriftFormat::Sarif => github::with_file(&session.loaded, |file| {
+            terminal::print_json(&byob_render::drift_sarif(&report, file));
+        }),
+        DriftFormat::Junit => {
+            terminal::print(&byob_render::drift_junit(&report, recorded.resources.keys()));
         }
     }
+    github::drift(&session, &report, &header);
     Ok(if report.drift.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -12,7 +12,7 @@ use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::import::ImportError;
 use byob_plan::plan::RecordChange;
 use byob_plan::{Mode, import, wanted};
-use byob_state::{AssembleError, FormatError, JournalError, Loaded, Store, StoreError, Tools};
+use byob_state::{AssembleError, FormatError, JournalError, Loaded, Store, StoreError, Tools, put_back};
 use uuid::Uuid;
 
 use crate::cli::{Global, ImportArgs};
@@ -77,8 +77,8 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
             .partition(|address| import::lineage(&desired, &live, address) == Some(lineage.to_string()));
         addresses = lost;
         for address in others {
-            terminal::say(&format!(
-                "note: {address} does not carry byob:lineage = {lineage}: not taken; if it exists, byob import {address} \
+            terminal::note(&format!(
+                "{address} does not carry byob:lineage = {lineage}: not taken; if it exists, byob import {address} \
                  takes it"
             ));
         }
@@ -114,8 +114,8 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     }
     if args.recover {
         session.store.replace(&mut recorded).await?;
-        terminal::say(&format!(
-            "warning: what is not in AWS's tags did not come back: unfinished approvals, keys that a bucket used in former \
+        terminal::warn(&format!(
+            "what is not in AWS's tags did not come back: unfinished approvals, keys that a bucket used in former \
              times, what was forgotten; and should a record of lineage {} still be somewhere else, two would now change \
              the same buckets",
             recorded.lineage.unwrap_or_default()
@@ -124,8 +124,8 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         session.store.save(&mut recorded).await?;
     }
     if let Some(lineage) = args.from_lineage.filter(|_| !args.recover) {
-        terminal::say(&format!(
-            "warning: what carries byob:lineage = {lineage} keeps that tag; should the record with that lineage still \
+        terminal::warn(&format!(
+            "what carries byob:lineage = {lineage} keeps that tag; should the record with that lineage still \
              exist, it takes it for its own as before"
         ));
     }
@@ -137,8 +137,8 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         session.store.location()
     ));
     for bucket in with_our_statements(&live, &desired, &addresses).into_iter().filter(|_| !args.recover) {
-        terminal::say(&format!(
-            "note: the policy of {bucket} has statements under byob's names already (WandbAccountAccess, Byob…): they \
+        terminal::note(&format!(
+            "the policy of {bucket} has statements under byob's names already (WandbAccountAccess, Byob…): they \
              are byob's from now on; take them out of the tool that put them, or the two undo each other's work"
         ));
     }
@@ -180,8 +180,8 @@ async fn past(session: &Session, args: &ImportArgs, lineage: Uuid) -> Result<u64
                 session.store.location()
             ),
             format!(
-                "put it back: byob state pull --serial {serial} >good.json && byob state push --force good.json; to rebuild \
-                 it from the tags all the same: byob import --recover --from-lineage {lineage}"
+                "put it back: {}; to rebuild it from the tags all the same: byob import --recover --from-lineage {lineage}",
+                put_back(serial)
             ),
         ));
     }

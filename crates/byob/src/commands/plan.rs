@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use byob_state::Store;
 
-use crate::cli::{Format, Global, PlanArgs};
-use crate::contact;
+use crate::cli::{Global, PlanArgs, PlanFormat};
 use crate::failure::Failure;
+use crate::github;
 use crate::planning::{Planner, header, mode};
 use crate::session;
 use crate::terminal;
@@ -29,22 +29,22 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
             source,
         })?;
     }
-    match args.format {
-        Format::Json => {
-            contact::lockout_notes(&session, plan)
-                .iter()
-                .for_each(|note| terminal::say(&format!("note: {note}")));
-            terminal::print(&plan.to_json());
-        }
-        Format::Text => {
-            let header = header(&session, &record, &mode, &planned.live, Some(plan));
-            terminal::print(&byob_render::plan_text(
-                plan,
-                &header,
-                &terminal::plan_style(global, args.notes),
-            ));
-        }
+    let header = header(&session, &record, &mode, &planned.live, Some(plan));
+    if matches!(args.format, PlanFormat::Json | PlanFormat::Sarif) {
+        terminal::say_header(&header);
     }
+    match args.format {
+        PlanFormat::Text => {
+            let style = terminal::plan_style(global, args.notes);
+            terminal::print(&byob_render::plan_text(plan, &header, &style));
+        }
+        PlanFormat::Json => terminal::print(&plan.to_json()),
+        PlanFormat::Markdown => terminal::print(&byob_render::plan_markdown(plan, &header)),
+        PlanFormat::Sarif => github::with_file(&session.loaded, |file| {
+            terminal::print_json(&byob_render::plan_sarif(plan, file));
+        }),
+    }
+    github::plan(&session, plan, &header);
     Ok(if plan.blocked() {
         ExitCode::FAILURE
     } else if args.detailed_exitcode && !plan.steps.is_empty() {

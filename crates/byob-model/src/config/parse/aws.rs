@@ -26,7 +26,7 @@ pub(super) fn aws(context: &mut Context<'_>, file: &mut Table<'_>) -> Aws {
     aws
 }
 
-fn account_id(field: &Field<'_>, report: &mut Report) -> Option<AccountId> {
+pub(super) fn account_id(field: &Field<'_>, report: &mut Report) -> Option<AccountId> {
     if let DeValue::Integer(integer) = field.value {
         let help = format!("write `account_id = \"{:0>12}\"`", integer.as_str());
         field.error(report, "`account_id` must be a string, not an integer", "put it in quotes", help);

@@ -187,8 +187,8 @@ fn path(field: &Field<'_>, report: &mut Report) -> Option<String> {
     None
 }
 
-/// The fields that ask for something of an aspect.
-fn fields_of(aspect: Kind) -> &'static [&'static str] {
+/// The fields that ask for something of an aspect of a bucket.
+pub(in crate::config) fn fields_of(aspect: Kind) -> &'static [&'static str] {
     match aspect {
         Kind::PublicAccessBlock => &["public_access_block"],
         Kind::Ownership => &["object_ownership"],

@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use byob_policy::arn::Partition;
 use toml::de::{DeTable, DeValue};
 
+pub(super) use self::bucket::fields_of;
 use self::reader::{Field, Report, Table};
 use self::shape::Shape;
 use super::{Configuration, Deployment, ReadFile};

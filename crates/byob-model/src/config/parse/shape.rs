@@ -111,6 +111,7 @@ pub(super) const STATE_S3: Shape = Shape {
             "kms_key",
             "the ARN of the KMS key that its objects are encrypted with; the bucket's default where absent",
         ),
+        ("account_id", "the account that the bucket is of; that of whoever reads and writes it where absent"),
     ],
     later: &[],
 };

@@ -58,8 +58,9 @@ fn objects(context: &mut Context<'_>, field: &Field<'_>) -> Option<ObjectState> 
         }
         Some(text.to_owned())
     });
+    let account_id = table.take(report, "account_id").and_then(|field| aws::account_id(&field, report));
     table.finish(report);
-    Some(ObjectState { bucket: bucket?, key: key?, region, profile, assume_role, kms_key })
+    Some(ObjectState { bucket: bucket?, key: key?, region, profile, assume_role, kms_key, account_id })
 }
 
 fn key(field: &Field<'_>, report: &mut Report) -> Option<String> {

@@ -51,6 +51,7 @@ region = "eu-west-1"
 profile = "state"
 assume_role = { role_arn = "arn:aws:iam::444455556666:role/state", session_name = "ci" }
 kms_key = "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+account_id = "555566667777"
 
 [tags]
 Namespace = "WeightsBiases"
@@ -194,6 +195,27 @@ fn a_bucket_with_a_prefix_alone_is_complete_and_nothing_is_defaulted_that_must_b
     assert_eq!((bucket.versioning, bucket.foreign_statements), (None, None));
 }
 
+/// Only what is certain: a profile of its own may be anybody's.
+#[test]
+fn the_bucket_of_the_record_is_of_whoever_uses_it_where_that_is_known() {
+    let head = "version = 1\n[wandb]\ndeployment = \"dedicated-cloud\"\n[aws]\nregion = \"us-east-1\"\n";
+    let role = "assume_role = { role_arn = \"arn:aws:iam::444455556666:role/state\" }";
+    let account = "account_id = \"123456789012\"\n";
+    for (aws, more, owner) in [
+        ("", "", None),
+        (account, "", Some("123456789012")),
+        (account, "profile = \"state\"", None),
+        (account, role, Some("444455556666")),
+        ("", role, Some("444455556666")),
+        (account, "account_id = \"555566667777\"", Some("555566667777")),
+        ("", "profile = \"state\"\naccount_id = \"555566667777\"", Some("555566667777")),
+    ] {
+        let file = good(&format!("{head}{aws}[state.s3]\nbucket = \"acme-state\"\nkey = \"k\"\n{more}\n"));
+        let State::S3(state) = &file.state else { panic!("{:?}", file.state) };
+        assert_eq!(state.owner(&file.aws).as_deref(), owner, "{aws}{more}");
+    }
+}
+
 #[test]
 fn every_field_reaches_its_place() {
     let file = good(EVERYTHING);
@@ -206,6 +228,7 @@ fn every_field_reaches_its_place() {
     assert_eq!(role, Some("arn:aws:iam::444455556666:role/state"));
     assert_eq!((state.region.as_deref(), state.profile.as_deref()), (Some("eu-west-1"), Some("state")));
     assert!(state.kms_key.as_ref().is_some_and(|key| key.starts_with("arn:aws:kms:eu-west-1:444455556666:")));
+    assert_eq!(state.owner(&file.aws).as_deref(), Some("555566667777"));
     let waivers: Vec<String> = file
         .waivers
         .iter()

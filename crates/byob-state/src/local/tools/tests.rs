@@ -107,7 +107,10 @@ fn a_crash_or_a_failure_at_any_operation_leaves_what_was_there_or_what_was_to_be
                     act(&store).unwrap_or_else(|error| panic!("{what}: then {error}"));
                 }
                 assert_eq!(read(&store_in(&folder)), wanted, "{what}");
-                assert!(!names(folder.path()).iter().any(|name| name.ends_with(".tmp")), "{what}");
+                assert!(
+                    !names(folder.path()).iter().any(|name| name.ends_with(crate::disk::TEMPORARY)),
+                    "{what}"
+                );
             }
         }
     }

@@ -147,8 +147,9 @@ fn a_place_without_versions_has_what_it_stores() {
     let history = block_on(store.history()).unwrap();
     let location = "s3://acme-state/byob.state.json".to_owned();
     let lineage = a_record(1).lineage;
-    let (at, version) = (0, String::new());
-    let only = Kept { serial: Some(2), lineage, at, location, version, readable: true, latest: true };
+    let (at, version, moved_to) = (0, String::new(), None);
+    let only =
+        Kept { serial: Some(2), lineage, at, location, version, readable: true, moved_to, latest: true };
     assert_eq!(history, [only]);
     assert_eq!(block_on(store.kept(2)).unwrap(), Some(a_record(2)));
 }

@@ -85,14 +85,14 @@ pub(super) async fn run(
     let mut left = 0;
     let plain = cloud.is_plain_http();
     if plain {
-        terminal::say(
-            "note: this endpoint is reached without TLS, so the bucket cannot refuse requests without it",
+        terminal::note(
+            "this endpoint is reached without TLS, so the bucket cannot refuse requests without it",
         );
     }
     for kind in ASPECTS.into_iter().filter(|kind| !plain || *kind != Kind::BucketPolicy) {
         let live = facts.aspects.get(&kind);
         if let Some(LiveAspect::Refused) = live {
-            terminal::say(&format!("note: {name}: the caller may not look whether {}", done(kind)));
+            terminal::note(&format!("{name}: the caller may not look whether {}", done(kind)));
             continue;
         }
         let Some((lacks, operation, attributes)) = lacking(kind, live, kms_key, &wanted) else { continue };
@@ -103,7 +103,7 @@ pub(super) async fn run(
             terminal::say(&format!("✓ {name}: {}", done(kind)));
         } else {
             left += 1;
-            terminal::say(&format!("warning: {name}: {lacks}"));
+            terminal::warn(&format!("{name}: {lacks}"));
         }
     }
     if left > 0 && !complete {

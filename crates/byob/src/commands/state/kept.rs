@@ -27,7 +27,8 @@ pub(super) async fn pull(store: &RecordStore, serial: Option<u64>) -> Result<(),
             )
         })?,
     };
-    terminal::print(&format::write(&recorded, BYOB_VERSION));
+    // The sum is over the values: as text the record may be spelt so that nothing in it steers a terminal.
+    terminal::print(&byob_plan::plan::visible(&format::write(&recorded, BYOB_VERSION)));
     Ok(())
 }
 
@@ -63,8 +64,8 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
             Err(StoreError::Unusable {
                 error: AssembleError::Record(FormatError::Moved { to, .. }), ..
             }) => {
-                terminal::say(&format!(
-                    "warning: the record was moved from here to {}; if that one is still used, two would now change the \
+                terminal::warn(&format!(
+                    "the record was moved from here to {}; if that one is still used, two would now change the \
                      same buckets",
                     escape(&to)
                 ));
@@ -93,7 +94,16 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
                     given.serial
                 )));
             }
-            let lacking: Vec<String> = keys(now).difference(&keys(&given)).map(ToString::to_string).collect();
+            let lacking: Vec<String> =
+                known(now).difference(&known(&given)).map(ToString::to_string).collect();
+            if !lacking.is_empty() {
+                return Err(refused(format!(
+                    "this record does not know of {}, and the stored one does",
+                    lacking.join(", ")
+                )));
+            }
+            let lacking: Vec<String> =
+                keys(now).difference(&keys(&given)).map(|(name, key)| format!("{key} of {name}")).collect();
             if !lacking.is_empty() {
                 return Err(refused(format!(
                     "this record does not know that data may be under {}, which the stored one keeps from being deleted",
@@ -118,10 +128,22 @@ pub(super) async fn push(store: &RecordStore, mut given: Recorded, force: bool) 
     Ok(())
 }
 
-/// The keys that buckets of a record use or once used, of those too that it has forgotten.
-fn keys(recorded: &Recorded) -> BTreeSet<&String> {
-    let of_buckets = recorded.resources.values().flat_map(|resource| &resource.keys_used);
-    of_buckets.chain(recorded.tombstones.iter().flat_map(|tombstone| &tombstone.keys_used)).collect()
+/// What a record knows: its roots, those that it forgot and keeps in mind, and what was begun.
+fn known(recorded: &Recorded) -> BTreeSet<String> {
+    let roots = recorded.roots().map(|(_, root)| root.identity.clone());
+    let forgotten = recorded.tombstones.iter().map(|tombstone| tombstone.identity.clone());
+    let begun =
+        recorded.intents.iter().map(|intent| format!("the unfinished creation of {}", intent.address));
+    roots.chain(forgotten).chain(begun).collect()
+}
+
+/// The keys that each bucket of a record uses or once used, of those too that it has forgotten.
+fn keys(recorded: &Recorded) -> BTreeSet<(&String, &String)> {
+    let recorded_ones = recorded.resources.values().map(|one| (&one.identity, &one.keys_used));
+    let forgotten = recorded.tombstones.iter().map(|one| (&one.identity, &one.keys_used));
+    let begun = recorded.intents.iter().filter_map(|one| Some((one.name.as_ref()?, &one.keys_used)));
+    let all = recorded_ones.chain(forgotten).chain(begun);
+    all.flat_map(|(name, keys)| keys.iter().map(move |key| (name, key))).collect()
 }
 
 fn lineage(recorded: &Recorded) -> String {
@@ -143,12 +165,13 @@ pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
         let lineage =
             kept.lineage.map_or_else(|| "?".repeat(8), |lineage| lineage.to_string()[..8].to_owned());
         let when = jiff::Timestamp::from_second(kept.at).map_or_else(|_| "?".to_owned(), |at| at.to_string());
-        let what = match (kept.latest, kept.readable) {
-            (true, true) => "stored now",
-            (true, false) => "stored now, no record that can be read",
-            (false, true) => "",
-            (false, false) => "no record that can be read",
+        let now = kept.latest.then(|| "stored now".to_owned());
+        let state = match (&kept.moved_to, kept.readable) {
+            (Some(to), _) => Some(format!("the record was moved to {}", escape(to))),
+            (None, true) => None,
+            (None, false) => Some("no record that can be read".to_owned()),
         };
+        let what = now.into_iter().chain(state).collect::<Vec<_>>().join(", ");
         let version =
             if kept.version.is_empty() { String::new() } else { format!("  {}", escape(&kept.version)) };
         let line = format!("{serial:>6}  {when}  lineage {lineage}…{version}  {what}");
@@ -163,8 +186,8 @@ pub(super) async fn history(store: &RecordStore) -> Result<(), Failure> {
 pub(crate) fn warn_of_no_versions(store: &RecordStore, all: &[Kept]) {
     let unversioned = all.iter().all(|kept| matches!(kept.version.as_str(), "" | "null"));
     if matches!(store, RecordStore::S3(_)) && unversioned {
-        terminal::say(
-            "warning: the bucket of the record keeps no versions, so nothing of its past is kept; byob state init \
+        terminal::warn(
+            "the bucket of the record keeps no versions, so nothing of its past is kept; byob state init \
              --complete switches versioning on",
         );
     }
@@ -194,5 +217,10 @@ mod tests {
             1,
             "what a push must not lose"
         );
+        // That another bucket uses the key does not say that this one did.
+        let mut other = now.clone();
+        other.tombstones[0].identity = "acme-other".into();
+        assert_eq!(keys(&now).difference(&keys(&other)).count(), 1);
+        assert_eq!(known(&now).difference(&known(&other)).collect::<Vec<_>>(), ["acme-old"]);
     }
 }

@@ -46,8 +46,10 @@ pub(super) async fn source(
         profile: None,
         assume_role: None,
         kms_key: None,
+        account_id: None,
     };
-    Ok(RecordStore::S3(place::objects(&state, &config.aws).await?))
+    // Whose bucket the old place is, nothing says.
+    Ok(RecordStore::S3(place::objects(&state, &config.aws, None).await?))
 }
 
 /// Moves it, under the locks of both places.
