@@ -16,6 +16,7 @@ mod phases;
 mod refusals;
 mod removal;
 mod scale;
+mod verify;
 pub(crate) mod world;
 
 use crate::common::{Output, TestEnvironment};
