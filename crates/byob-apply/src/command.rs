@@ -237,7 +237,10 @@ impl<C: Cloud, S: Store, K: Clock, T: Talk> Command<'_, C, S, K, T> {
         loaded: &Loaded,
         mut recorded: Recorded,
     ) -> Result<(), StoreError> {
-        record::finish(&mut recorded, plan);
+        // Where there was only drift to be accepted, nothing is known of what another run left open.
+        if !plan.mode.refresh_only {
+            record::finish(&mut recorded, plan);
+        }
         record::close(&mut recorded, plan, false);
         if loaded.recorded.as_ref() != Some(&recorded) || loaded.journalled {
             recorded.lineage.get_or_insert_with(self.new_id);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::kind::{Attributes, KeyRef};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
+use byob_plan::accepts_drift;
 use byob_plan::plan::{Action, Plan, RecordChange};
 use byob_state::Entry;
 use serde_json::Value;
@@ -27,7 +28,8 @@ pub fn finish(recorded: &mut Recorded, last: &Plan) {
 pub(crate) fn close(recorded: &mut Recorded, plan: &Plan, own: bool) {
     if let Some(approval) = &mut recorded.approval {
         let covered = plan.mode.target.is_empty() || plan.mode.target == approval.target;
-        approval.finished |= own || (covered && !plan.mode.refresh_only);
+        let alike = !plan.mode.refresh_only || accepts_drift(approval);
+        approval.finished |= own || (covered && alike);
     }
 }
 

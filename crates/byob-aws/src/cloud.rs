@@ -13,7 +13,9 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -26,6 +28,7 @@ use byob_apply::cloud::Needed;
 use byob_apply::{Caller, Cloud, CloudError, Done, ErrorKind};
 use byob_model::call::Call;
 use byob_model::live::{Live, Wanted};
+use byob_plan::trail::OUR_AGENT;
 use tokio::sync::{OnceCell, Semaphore};
 use tracing::Instrument as _;
 
@@ -187,6 +190,14 @@ impl AwsCloud {
     /// Reads of IAM, which has one endpoint a partition.
     pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
         &self.iam
+    }
+
+    /// CloudTrail's event history of a region.
+    pub(crate) fn cloudtrail(&self, region: &str) -> aws_sdk_cloudtrail::Client {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        aws_sdk_cloudtrail::Client::from_conf(
+            aws_sdk_cloudtrail::config::Builder::from(&config).interceptor(self.clock.clone()).build(),
+        )
     }
 
     fn clients(&self, region: &str) -> Clients {
@@ -394,6 +405,21 @@ impl CloudClock {
 impl Intercept for CloudClock {
     fn name(&self) -> &'static str {
         "CloudClock"
+    }
+
+    /// Every request says that it is byob's, so that CloudTrail can tell (`byob drift --who`). The header is not signed.
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.request_mut().headers_mut();
+        let agent = headers.get("user-agent").unwrap_or_default().to_owned();
+        if !agent.split_whitespace().any(|word| word == OUR_AGENT) {
+            headers.insert("user-agent", format!("{agent} {OUR_AGENT}").trim_start().to_owned());
+        }
+        Ok(())
     }
 
     fn read_before_deserialization(

@@ -5,7 +5,8 @@
 //! way every request goes; `codes` and `error` turn AWS's answers into the closed list that everything above decides
 //! by; `read` and `perform` are the two halves of the trait; then one file a kind, named as in `byob-model`, each with
 //! `read`, `put` and `remove` in that order where AWS has them; `objects`, where a record is kept; `probe`, the requests of
-//! `byob verify`; `ordinary`, an HTTP client that signs nothing; `trace` tells of every call. What may not enter: comparing, deciding, retrying
+//! `byob verify`; `ordinary`, an HTTP client that signs nothing; `trail`, who changed what; `trace` tells of every call. What
+//! may not enter: comparing, deciding, retrying
 //! writes, and words about plans.
 
 #![allow(
@@ -39,6 +40,7 @@ mod read;
 mod rotation;
 mod tags;
 mod trace;
+mod trail;
 mod versioning;
 
 #[cfg(test)]
@@ -50,3 +52,4 @@ pub use cloud::{AwsCloud, Endpoint};
 pub use connect::{AssumeRole, Connection, connect};
 pub use objects::S3Objects;
 pub use probe::S3Probe;
+pub use trail::History;

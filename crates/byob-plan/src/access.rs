@@ -3,8 +3,9 @@
 //!
 //! Rooms: `ends` has the two ends of a root, `comparison` compares two documents, `judge` puts the answers together,
 //! `unchecked` collects what was not looked at; `reach` says who reaches what at both ends, `drifted` who gained and lost
-//! what by drift.
+//! what by drift; `accepted` has the ends of what is only accepted into the record.
 
+mod accepted;
 mod comparison;
 mod drifted;
 mod ends;
@@ -127,6 +128,9 @@ fn class<S: Serializer>(class: &ResourceClass, serializer: S) -> Result<S::Ok, S
 impl Planner<'_> {
     /// Judges the steps that the flags left, and says which ends were judged.
     pub(crate) fn access(&self) -> (Vec<Access>, AccessVerdict, Vec<Ends>) {
+        if self.input.mode.refresh_only {
+            return self.accepted_access();
+        }
         let mut judge = Judge::new(&self.desired.account_id);
         let mut all = Vec::new();
         for case in &self.cases {

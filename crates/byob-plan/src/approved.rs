@@ -53,7 +53,10 @@ impl Approved {
         }
         let digest = text_of("digest")?.to_owned();
         let mode = value.get("mode").cloned().ok_or(NotAPlan::Other)?;
-        let mode = serde_json::from_value(mode).map_err(|_| NotAPlan::Other)?;
+        let mode: Mode = serde_json::from_value(mode).map_err(|_| NotAPlan::Other)?;
+        if mode.refresh_only && (mode.destroy || !mode.recreate.is_empty()) {
+            return Err(NotAPlan::Other);
+        }
         if !is_digest(&digest) {
             return Err(NotAPlan::Digest);
         }
@@ -80,10 +83,13 @@ impl Approved {
         }
         let gone = was.keys().filter(|id| !is.contains_key(*id));
         lines.extend(gone.map(|id| format!("approved, and gone: {id}")));
+        lines.extend(drift_differences(&self.value["drift"], &now["drift"]));
         for (member, line) in [
             ("config_digest", "the configuration is another one"),
-            ("drift", "the drift is another one"),
             ("findings", "the findings are others"),
+            ("mode", "the flags are others"),
+            ("endpoint", "it is another endpoint"),
+            ("accounts", "it is another account"),
         ] {
             if self.value[member] != now[member] {
                 lines.push(line.to_owned());
@@ -91,6 +97,22 @@ impl Approved {
         }
         lines
     }
+}
+
+/// Which drift came since a plan was approved, and which went.
+fn drift_differences(was: &Value, is: &Value) -> Vec<String> {
+    let entries = |drift: &Value| -> BTreeMap<String, Value> {
+        let entries = drift.as_array().into_iter().flatten();
+        entries.filter_map(|one| Some((one["address"].as_str()?.to_owned(), one.clone()))).collect()
+    };
+    let (was, is) = (entries(was), entries(is));
+    let now = is.iter().filter_map(|(address, entry)| match was.get(address) {
+        Some(known) if known == entry => None,
+        Some(_) => Some(format!("changed outside byob, and otherwise than it was approved: {address}")),
+        None => Some(format!("changed outside byob since: {address}")),
+    });
+    let gone = was.keys().filter(|address| !is.contains_key(*address));
+    now.chain(gone.map(|address| format!("not changed outside byob any more: {address}"))).collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want};
 use crate::canonical::digest;
-use crate::drift::judged;
 use crate::finding::{Finding, Rule};
 use crate::order;
 use crate::plan::{
@@ -240,14 +239,9 @@ impl<'a> Planner<'a> {
         if let Some(difference) = outcome.drift
             && !self.put_by_open_approval(&address, live)
         {
-            let (before, after) = (difference.before.as_ref(), difference.after.as_ref());
-            self.drift.push(Drift {
-                severity: judged(kind, &self.desired.account_id, before, after),
-                address: address.clone(),
-                changes: difference.changes,
-                before: difference.before,
-                after: difference.after,
-            });
+            let sides = (difference.before, difference.after);
+            let account = &self.desired.account_id;
+            self.drift.push(Drift::judged(address.clone(), account, difference.changes, sides));
         }
         // What is refused has no step.
         if self.findings.iter().any(|f| f.address == address && f.blocks()) {
@@ -448,14 +442,18 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Plan {
-        order::untangle(&mut self.steps);
-        order::order(&mut self.steps);
-        self.check_recreate();
-        self.select_targets();
-        self.logs_lost();
-        self.split_phases();
-        self.open_keys_after_deletions();
-        self.waive();
+        if self.input.mode.refresh_only {
+            self.accept_drift();
+        } else {
+            order::untangle(&mut self.steps);
+            order::order(&mut self.steps);
+            self.check_recreate();
+            self.select_targets();
+            self.logs_lost();
+            self.split_phases();
+            self.open_keys_after_deletions();
+            self.waive();
+        }
         self.drift.sort_by(|a, b| a.address.cmp(&b.address));
         self.already.sort();
         self.findings.sort_by(|a, b| (a.severity, &a.address, a.rule).cmp(&(b.severity, &b.address, b.rule)));

@@ -1,13 +1,12 @@
-//! Drift: live against recorded, whatever the configuration says. And what drift of each kind means.
+//! Drift: live against recorded, whatever the configuration says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::config::ForeignStatements;
-use byob_model::kind::{Attributes, Key, KeyRef, Policy, PublicAccessBlock};
+use byob_model::kind::{Attributes, Key, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
-use byob_policy::{Guarded, Owner, Verdict, compare, is_public};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,7 +14,9 @@ use crate::access::{Ends, drifted_ends};
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want, filled};
 use crate::diff::leaves;
+use crate::meaning::{self, Lost, Meaning, meaning};
 use crate::plan::{Change, Drift, DriftSeverity};
+use crate::trail::Traced;
 
 /// What `byob drift` found.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,58 +39,6 @@ pub struct DriftSummary {
     pub addresses: usize,
     /// Attributes read.
     pub attributes: usize,
-}
-
-/// What drift of a kind means, whichever way it went.
-#[must_use]
-pub fn severity(kind: Kind) -> DriftSeverity {
-    match kind {
-        Kind::PublicAccessBlock
-        | Kind::Ownership
-        | Kind::Encryption
-        | Kind::BucketPolicy
-        | Kind::KeyPolicy
-        | Kind::ObjectLock
-        | Kind::Versioning => DriftSeverity::Exposure,
-        Kind::Bucket | Kind::Key | Kind::Alias | Kind::Cors | Kind::Lifecycle => DriftSeverity::Breakage,
-        Kind::BucketTags | Kind::KeyTags | Kind::Logging | Kind::Rotation => DriftSeverity::Other,
-    }
-}
-
-/// What drift from one form to another means. A policy that is proved to give nobody more than the recorded one is no
-/// exposure: W&B may have lost what it needs. Nor is a block that blocks more.
-#[must_use]
-pub fn judged(
-    kind: Kind,
-    account_id: &str,
-    recorded: Option<&Attributes>,
-    live: Option<&Attributes>,
-) -> DriftSeverity {
-    let narrower = match kind {
-        Kind::BucketPolicy | Kind::KeyPolicy => {
-            let document = |side: Option<&Attributes>| match side {
-                Some(Attributes::Policy(policy)) => policy.document.clone(),
-                _ => Policy::empty().document,
-            };
-            let guarded = if kind == Kind::KeyPolicy { Guarded::Key } else { Guarded::Bucket };
-            let owner = Owner { guarded, account: account_id.parse().ok() };
-            let (old, new) = (document(recorded), document(live));
-            // A public policy may have been cut off, and what is left of it not.
-            !is_public(&old).is_public() && compare(&old, &new, &owner) == Verdict::Within
-        }
-        Kind::PublicAccessBlock => match (recorded, live) {
-            (Some(Attributes::PublicAccessBlock(old)), Some(Attributes::PublicAccessBlock(new))) => {
-                let kept = |setting: fn(&PublicAccessBlock) -> bool| !setting(old) || setting(new);
-                kept(|one| one.block_public_acls)
-                    && kept(|one| one.ignore_public_acls)
-                    && kept(|one| one.block_public_policy)
-                    && kept(|one| one.restrict_public_buckets)
-            }
-            _ => false,
-        },
-        _ => false,
-    };
-    if narrower { DriftSeverity::Breakage } else { severity(kind) }
 }
 
 /// Compares the record with live state.
@@ -121,15 +70,15 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                 }
                 Some(LiveBucket::Forbidden { listed, .. }) => {
                     // An alarm of its own: W&B may be writing to somebody else's bucket.
-                    let anothers = *listed == Some(false);
-                    let now = if anothers { "another account's" } else { "not allowed to look" };
-                    let drifted = gone(root.address(), &resource.identity, now);
-                    let severity = if anothers { DriftSeverity::Exposure } else { drifted.severity };
-                    drift.push(Drift { severity, ..drifted });
+                    let (how, now) = match listed {
+                        Some(false) => (Lost::Another, "another account's"),
+                        _ => (Lost::NotAllowed, "not allowed to look"),
+                    };
+                    drift.push(lost(root.address(), &resource.identity, now, how));
                     None
                 }
                 Some(LiveBucket::Absent) => {
-                    drift.push(gone(root.address(), &resource.identity, "absent"));
+                    drift.push(lost(root.address(), &resource.identity, "absent", Lost::Gone));
                     None
                 }
                 None => None,
@@ -148,18 +97,18 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                         if !open_forms(recorded, &address)
                             .any(|form| filled(after.clone(), Some(&form)) == form)
                         {
-                            push(&mut drift, address, before, after);
+                            push(&mut drift, address, &resource.account_id, before, after);
                         }
                     }
                     aliases = Some(facts);
                     Some(&facts.aspects)
                 }
                 Some(LiveKey::Forbidden) => {
-                    drift.push(gone(root.address(), &resource.identity, "not allowed"));
+                    drift.push(lost(root.address(), &resource.identity, "not allowed", Lost::NotAllowed));
                     None
                 }
                 Some(LiveKey::Absent) => {
-                    drift.push(gone(root.address(), &resource.identity, "absent"));
+                    drift.push(lost(root.address(), &resource.identity, "absent", Lost::Gone));
                     None
                 }
                 None => None,
@@ -192,14 +141,8 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                 renamed: false,
             };
             if let Some(difference) = aspect::drift(&sides) {
-                let (before, after) = (difference.before.as_ref(), difference.after.as_ref());
-                drift.push(Drift {
-                    severity: judged(kind, &resource.account_id, before, after),
-                    address,
-                    changes: difference.changes,
-                    before: difference.before,
-                    after: difference.after,
-                });
+                let sides = (difference.before, difference.after);
+                drift.push(Drift::judged(address, &resource.account_id, difference.changes, sides));
             }
         }
     }
@@ -224,55 +167,73 @@ fn resolved(recorded: &Recorded, attributes: Attributes) -> Attributes {
     Attributes::Encryption(encryption)
 }
 
+impl Drift {
+    /// What differs, and what it means.
+    #[must_use]
+    pub fn judged(
+        address: Address,
+        account_id: &str,
+        changes: Vec<Change>,
+        (before, after): (Option<Attributes>, Option<Attributes>),
+    ) -> Self {
+        let meaning = meaning(address.kind, account_id, before.as_ref(), after.as_ref());
+        Self { before, after, ..Self::meant(address, changes, meaning) }
+    }
+
+    fn meant(address: Address, changes: Vec<Change>, meaning: Meaning) -> Self {
+        let Meaning { severity, sentence } = meaning;
+        let traced = Traced::default();
+        Self { address, severity, changes, meaning: sentence, traced, before: None, after: None }
+    }
+}
+
 /// Versioning that nobody manages was on once, and is not any more.
 pub(crate) fn versioning_off(address: Address) -> Drift {
-    Drift {
-        severity: severity(Kind::Versioning),
-        address,
-        changes: vec![Change {
-            path: "/status".into(),
-            before: json!("Enabled"),
-            after: json!("Suspended"),
-            unknown: None,
-        }],
-        before: None,
-        after: None,
-    }
+    let change = one_change("/status", json!("Enabled"), json!("Suspended"));
+    Drift::meant(address, change, meaning::versioning_off())
 }
 
-fn gone(address: Address, identity: &str, now: &str) -> Drift {
-    Drift {
-        severity: DriftSeverity::Breakage,
-        address,
-        changes: vec![Change {
-            path: String::new(),
-            before: json!(identity),
-            after: json!(now),
-            unknown: None,
-        }],
-        before: None,
-        after: None,
-    }
+/// A root that is not there any more, or not ours.
+fn lost(address: Address, identity: &str, now: &str, how: Lost) -> Drift {
+    let meaning = meaning::lost(address.kind, how);
+    Drift::meant(address, one_change("", json!(identity), json!(now)), meaning)
 }
 
-fn push(drift: &mut Vec<Drift>, address: Address, before: Attributes, after: Attributes) {
+fn one_change(path: &str, before: Value, after: Value) -> Vec<Change> {
+    vec![Change { path: path.to_owned(), before, after, unknown: None }]
+}
+
+fn push(drift: &mut Vec<Drift>, address: Address, account_id: &str, before: Attributes, after: Attributes) {
     let changes: Vec<Change> = leaves(&before.to_value(), &after.to_value())
         .into_iter()
         .map(|c| Change { unknown: None, ..c })
         .collect();
     if !changes.is_empty() {
-        drift.push(Drift {
-            severity: severity(address.kind),
-            address,
-            changes,
-            before: Some(before),
-            after: Some(after),
-        });
+        drift.push(Drift::judged(address, account_id, changes, (Some(before), Some(after))));
+    }
+}
+
+impl Report {
+    /// How many entries have one of these severities.
+    #[must_use]
+    pub fn counted(&self, severities: &BTreeSet<DriftSeverity>) -> usize {
+        self.drift.iter().filter(|drift| severities.contains(&drift.severity)).count()
     }
 }
 
 /// The JSON form of a report; `checked_at` is the only clock.
 #[must_use]
 pub fn to_value(report: &Report, checked_at: &str) -> Value {
-    json!({ "drift": report.drift, "summary": report.summary, "checked_at": checked_at })
+    let entries = report.drift.iter().map(|drift| {
+        json!({
+            "address": drift.address,
+            "severity": drift.severity,
+            "meaning": drift.meaning,
+            "changes": drift.changes,
+            "who": drift.traced.who,
+            "who_note": drift.traced.note,
+        })
+    });
+    let entries: Vec<Value> = entries.collect();
+    json!({ "drift": entries, "summary": report.summary, "checked_at": checked_at })
 }

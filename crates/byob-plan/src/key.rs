@@ -17,7 +17,6 @@ use crate::approval::open_forms;
 use crate::aspect::{self, filled};
 use crate::compare::{Case, Planner};
 use crate::diff::leaves;
-use crate::drift::severity;
 use crate::finding::Rule;
 use crate::plan::{Action, Change, Drift, RecordChange, Step};
 use crate::removal::leaving;
@@ -212,13 +211,9 @@ impl Planner<'_> {
         let put_by_us =
             open_forms(self.recorded, &address).any(|form| filled(live.clone(), Some(&form)) == form);
         if unsettled && !changes.is_empty() && !put_by_us {
-            self.drift.push(Drift {
-                address: address.clone(),
-                severity: severity(Kind::Key),
-                changes: drifted.into_iter().map(|c| Change { unknown: None, ..c }).collect(),
-                before: known,
-                after: Some(live.clone()),
-            });
+            let changes = drifted.into_iter().map(|c| Change { unknown: None, ..c }).collect();
+            let (account, sides) = (&self.desired.account_id, (known, Some(live.clone())));
+            self.drift.push(Drift::judged(address.clone(), account, changes, sides));
         }
         if let Some(from) = &case.from {
             let mut step = self.root_step(case, desired, Action::Adopt, format!("recorded as {from}"));

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::access::{Access, AccessVerdict, Ends};
 use crate::finding::Finding;
+use crate::trail::Traced;
 
 /// Version of the JSON form; a format change is a version change.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -255,6 +256,12 @@ pub struct Drift {
     pub severity: DriftSeverity,
     /// Leaf by leaf: recorded → live.
     pub changes: Vec<Change>,
+    /// What it means, in one sentence. Wording, so no plan's digest knows it.
+    #[serde(skip)]
+    pub meaning: String,
+    /// Who did it, as far as `byob drift --who` found out.
+    #[serde(skip)]
+    pub traced: Traced,
     /// The recorded attributes, typed.
     #[serde(skip)]
     pub before: Option<Attributes>,
@@ -276,6 +283,9 @@ pub enum DriftSeverity {
 }
 
 impl DriftSeverity {
+    /// All there are, the worst first.
+    pub const ALL: [Self; 3] = [Self::Exposure, Self::Breakage, Self::Other];
+
     /// As the JSON spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -290,8 +300,8 @@ impl DriftSeverity {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Exposure => "access or protection may be weaker than recorded",
-            Self::Breakage => "W&B may stop working",
+            Self::Exposure => "access or protection is weaker than recorded, or it cannot be told",
+            Self::Breakage => "W&B stops working, or may",
             Self::Other => "neither access nor W&B's work depends on it",
         }
     }

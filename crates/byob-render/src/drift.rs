@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use byob_model::address::{Kind, RootAddress};
+use byob_model::address::RootAddress;
 use byob_plan::drift::Report;
 use byob_plan::plan::{Drift, DriftSeverity};
-use serde_json::Value;
+use byob_plan::trail::Who;
 
 use crate::group::{drifted, identity, policies};
 use crate::header::{Header, header};
@@ -19,7 +19,7 @@ use crate::value::{rows, word};
 pub fn drift_text(report: &Report, head: &Header, style: &Style) -> String {
     let mut page = Page::default();
     header(&mut page, head);
-    for section in sections(report) {
+    for section in sections(report, &head.account_id) {
         page.gap();
         let mut head = vec![section.root.to_string()];
         head.extend(section.called.as_deref().map(word));
@@ -35,8 +35,7 @@ pub fn drift_text(report: &Report, head: &Header, style: &Style) -> String {
 }
 
 /// What can be done about drift.
-pub(crate) const WAY_BACK: &str =
-    "byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.";
+pub(crate) const WAY_BACK: &str = "byob plan shows the way back, byob apply goes it. byob apply --refresh-only accepts what is live into the record; to keep it, write it into byob.toml too.";
 
 /// The drift of one root.
 pub(crate) struct Section<'a> {
@@ -45,6 +44,8 @@ pub(crate) struct Section<'a> {
     pub(crate) called: Option<String>,
     /// The worst first.
     pub(crate) drift: Vec<&'a Drift>,
+    /// The account that all of it is in.
+    account_id: &'a str,
 }
 
 impl Section<'_> {
@@ -52,21 +53,27 @@ impl Section<'_> {
     pub(crate) fn body(&self, page: &mut Page) {
         for drift in &self.drift {
             drifted(page, drift, "");
-            page.indented(DETAIL, format!("meaning: {}", meaning(drift)));
+            if let Some(who) = &drift.traced.who {
+                page.indented(DETAIL, who_text(who, self.account_id));
+            }
+            if let Some(note) = &drift.traced.note {
+                page.indented(DETAIL, format!("who: {note}"));
+            }
+            page.indented(DETAIL, format!("{}: {}", drift.severity.as_str(), drift.meaning));
         }
     }
 }
 
-/// Every root that drifted, the worst first.
-pub(crate) fn sections(report: &Report) -> Vec<Section<'_>> {
+/// Every root of this account that drifted, the worst first.
+pub(crate) fn sections<'a>(report: &'a Report, account_id: &'a str) -> Vec<Section<'a>> {
     let mut drift: Vec<&Drift> = report.drift.iter().collect();
     drift.sort_by(|a, b| (a.severity, &a.address).cmp(&(b.severity, &b.address)));
-    let mut sections: Vec<Section<'_>> = Vec::new();
+    let mut sections: Vec<Section<'a>> = Vec::new();
     for drift in drift {
         let root = drift.address.root();
         match sections.iter_mut().find(|section| section.root == root) {
             Some(section) => section.drift.push(drift),
-            None => sections.push(Section { root, called: None, drift: vec![drift] }),
+            None => sections.push(Section { root, called: None, drift: vec![drift], account_id }),
         }
     }
     for section in &mut sections {
@@ -83,9 +90,8 @@ pub(crate) fn sum(report: &Report) -> String {
         return format!("No drift. AWS matches the record ({}, {read}).", count(s.addresses, "address"));
     }
     let drifted: BTreeSet<_> = report.drift.iter().map(|drift| &drift.address).collect();
-    let exposed = report.drift.iter().filter(|drift| drift.severity == DriftSeverity::Exposure).count();
-    let exposed = if exposed > 0 { format!("; {exposed} may expose something") } else { String::new() };
-    format!("{} of {} drifted ({read}){exposed}", drifted.len(), count(s.addresses, "recorded address"))
+    let each = by_severity(report, &BTreeSet::from(DriftSeverity::ALL));
+    format!("{} of {} drifted ({read}): {each}", drifted.len(), count(s.addresses, "recorded address"))
 }
 
 /// What drifted, in a line: recorded → live.
@@ -98,44 +104,44 @@ pub(crate) fn in_words(drift: &Drift) -> String {
     rows.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("; ")
 }
 
-/// What it means, as exactly as the leaves say it.
+/// What it means, and who did it as far as that is known.
 pub(crate) fn meaning(drift: &Drift) -> String {
-    let to = |path: &str, value: &Value| drift.changes.iter().any(|c| c.path == path && c.after == *value);
-    let off = |path: &str| to(path, &Value::Bool(false));
-    let gone = to("", &Value::String("absent".into()));
-    let mut meanings: Vec<&str> = Vec::new();
-    match drift.address.kind {
-        Kind::PublicAccessBlock => {
-            let settings = [
-                ("/block_public_policy", "a public policy would now be accepted"),
-                ("/block_public_acls", "a public ACL would now be accepted"),
-                ("/ignore_public_acls", "public ACLs now count"),
-                ("/restrict_public_buckets", "a public policy would now let everybody in"),
-            ];
-            meanings.extend(settings.iter().filter(|(path, _)| off(path)).map(|(_, meaning)| *meaning));
-            if drift.changes.iter().all(|c| c.path.is_empty() || c.after.is_null()) {
-                meanings.push("public policies and public ACLs would now be accepted");
-            }
-        }
-        Kind::Versioning if to("/status", &Value::String("Suspended".into())) => {
-            meanings.push("what is overwritten or deleted from now on is lost");
-        }
-        Kind::Key if to("/state", &Value::String("PendingDeletion".into())) => {
-            meanings.push("nothing under this key can be read, and soon never again: cancel the deletion");
-        }
-        Kind::Key if to("/state", &Value::String("Disabled".into())) => {
-            meanings.push("nothing under this key can be read or written until it is enabled");
-        }
-        Kind::Bucket if gone => meanings.push("it was deleted outside byob, and its data with it"),
-        Kind::Key if gone => meanings.push("everything encrypted under it is unreadable for ever"),
-        Kind::Bucket | Kind::Key if to("", &Value::String("not allowed".into())) => {
-            meanings.push("byob cannot tell: this caller may not look at it");
-        }
-        Kind::Bucket if drift.changes.iter().any(|c| c.path.is_empty()) => {
-            meanings.push("it may belong to somebody else now, or this caller may not look at it");
-        }
-        Kind::Rotation if off("/enabled") => meanings.push("the key's material is not renewed any more"),
-        _ => {}
+    match &drift.traced.who {
+        Some(who) => format!("{} ({})", drift.meaning, who_text(who, "")),
+        None => drift.meaning.clone(),
     }
-    if meanings.is_empty() { drift.severity.meaning().to_owned() } else { meanings.join("; ") }
+}
+
+/// `2 exposure, 1 other`: how many there are of each of these severities.
+fn by_severity(report: &Report, severities: &BTreeSet<DriftSeverity>) -> String {
+    let count = |severity: &DriftSeverity| report.counted(&BTreeSet::from([*severity]));
+    let some = severities.iter().map(|severity| (count(severity), severity)).filter(|(n, _)| *n > 0);
+    some.map(|(n, severity)| format!("{n} {}", severity.as_str())).collect::<Vec<_>>().join(", ")
+}
+
+/// What `--fail-on` leaves out, if that is anything.
+#[must_use]
+pub fn not_counted(report: &Report, fail_on: &BTreeSet<DriftSeverity>) -> Option<String> {
+    let others: BTreeSet<DriftSeverity> =
+        DriftSeverity::ALL.into_iter().filter(|severity| !fail_on.contains(severity)).collect();
+    let left_out = by_severity(report, &others);
+    let listed: Vec<&str> = fail_on.iter().map(|severity| severity.as_str()).collect();
+    (!left_out.is_empty()).then(|| format!("not counted: {left_out} (--fail-on {})", listed.join(",")))
+}
+
+/// `2026-11-20 14:02:11 UTC  PutBucketPolicy  by assumed-role/Admin/alice  from 203.0.113.9 (AWS console)`.
+fn who_text(who: &Who, account_id: &str) -> String {
+    let when = who.time.replace('T', " ").replace('Z', " UTC");
+    // Of this account the rest of an ARN says it all.
+    let own = format!("::{account_id}:");
+    let tail = who.identity.split_once(&own).map_or(who.identity.as_str(), |(_, tail)| tail);
+    let by = if who.byob { "byob apply by" } else { "by" };
+    let with = match (who.console, &who.user_agent) {
+        (true, _) => Some("AWS console".to_owned()),
+        (false, Some(agent)) => agent.trim_start_matches('[').split([' ', ']']).next().map(word),
+        (false, None) => None,
+    };
+    let from = who.source.as_ref().map(|source| format!("  from {}", word(source))).unwrap_or_default();
+    let with = with.filter(|text| !text.is_empty()).map(|text| format!(" ({text})")).unwrap_or_default();
+    format!("{}  {}  {by} {}{from}{with}", when, word(&who.event), word(tail))
 }

@@ -58,7 +58,7 @@ pub fn plan_annotations(plan: &Plan, file: &ConfigFile<'_>) -> String {
 /// Everything that drifted, each at the line that asks for it.
 #[must_use]
 pub fn drift_annotations(report: &Report, file: &ConfigFile<'_>) -> String {
-    let all: Vec<Annotation> = sections(report)
+    let all: Vec<Annotation> = sections(report, "")
         .iter()
         .flat_map(|section| &section.drift)
         .map(|drift| Annotation {

@@ -89,7 +89,8 @@ impl<'a> Group<'a> {
             if other(step, &steps[n + 1..]).is_some() {
                 continue;
             }
-            for drift in drift.iter().filter(|drift| drift.address == step.address) {
+            // What is accepted is the drift itself.
+            for drift in drift.iter().filter(|drift| drift.address == step.address && !step.accepts()) {
                 drifted(page, drift, CHANGED);
             }
             match earlier {
@@ -230,7 +231,7 @@ fn update(page: &mut Page, step: &Step) {
     let glyph = step.action.glyph();
     let why = why(step);
     // What AWS does not hold, or what is accepted as it is.
-    let always = if step.calls.is_empty() { "record only" } else { "" };
+    let always = if step.calls.is_empty() && !step.accepts() { "record only" } else { "" };
     let why = match (always, why.as_str()) {
         ("", _) => why,
         (_, "") => always.to_owned(),

@@ -33,7 +33,7 @@ mod tests;
 mod value;
 
 pub use checks::{Verified, checks_text, checks_to_value, verified_junit};
-pub use drift::drift_text;
+pub use drift::{drift_text, not_counted};
 pub use github::{drift_annotations, outcome_annotations, plan_annotations};
 pub use header::Header;
 pub use html::{HtmlError, drift_html, plan_html};

@@ -67,7 +67,10 @@ pub(crate) fn mode(page: &mut Page, plan: &Plan) {
         page.text(Paint::Red, "Destroy: everything byob has recorded is to go (--destroy).");
     }
     if plan.mode.refresh_only {
-        page.text(Paint::Bold, "Record only: nothing is written to AWS (--refresh-only).");
+        page.text(
+            Paint::Bold,
+            "Record only: what was changed outside byob is accepted; nothing is written to AWS (--refresh-only).",
+        );
     }
     if !plan.mode.target.is_empty() {
         let targets = listed(&plan.mode.target);
@@ -232,11 +235,15 @@ pub(crate) fn approve(plan: &Plan, head: &Header) -> String {
 
 /// That there is nothing to do, and what that was found from.
 pub(crate) fn no_changes(plan: &Plan) -> String {
+    let subject = if plan.mode.target.is_empty() { "" } else { " to what --target names" };
+    let read = count(plan.attributes, "attribute");
+    if plan.mode.refresh_only && plan.drift.is_empty() {
+        return format!("Nothing to accept{subject}. AWS matches the record ({read} read).");
+    }
     let what = match (plan.drift.is_empty(), plan.already.is_empty()) {
         (false, _) => format!("AWS differs from the record in {}", count(plan.drift.len(), "place")),
         (true, false) => "AWS matches the configuration".into(),
         (true, true) => "AWS matches the configuration and the record".into(),
     };
-    let subject = if plan.mode.target.is_empty() { "" } else { " to what --target names" };
-    format!("No changes{subject}. {what} ({} read).", count(plan.attributes, "attribute"))
+    format!("No changes{subject}. {what} ({read} read).")
 }

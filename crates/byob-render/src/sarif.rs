@@ -76,7 +76,7 @@ pub fn plan_sarif(plan: &Plan, file: &ConfigFile<'_>) -> impl Serialize + use<> 
 /// Everything that drifted, the worst first, at the lines that ask for it.
 #[must_use]
 pub fn drift_sarif(report: &Report, file: &ConfigFile<'_>) -> impl Serialize + use<> {
-    let mut drift: Vec<&Drift> = sections(report).into_iter().flat_map(|section| section.drift).collect();
+    let mut drift: Vec<&Drift> = sections(report, "").into_iter().flat_map(|section| section.drift).collect();
     drift.sort_by_key(|drift| drift.severity);
     let rule = |severity: DriftSeverity| format!("drift-{}", severity.as_str());
     let severities: BTreeSet<DriftSeverity> = drift.iter().map(|drift| drift.severity).collect();

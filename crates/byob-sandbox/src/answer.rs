@@ -133,7 +133,7 @@ impl AwsError {
                 escape(&self.code),
                 escape(&self.message)
             )),
-            Service::Kms => Answer::json(&serde_json::json!({ "__type": self.code, "message": self.message }))
+            Service::Kms | Service::CloudTrail => Answer::json(&serde_json::json!({ "__type": self.code, "message": self.message }))
                 .with("x-amzn-errortype", &self.code),
             Service::Iam | Service::Sts => Answer::xml(&format!(
                 "<ErrorResponse xmlns=\"{}\"><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>\

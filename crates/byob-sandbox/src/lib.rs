@@ -14,6 +14,7 @@
 
 mod answer;
 mod client;
+mod cloudtrail;
 mod error;
 mod faults;
 mod iam;

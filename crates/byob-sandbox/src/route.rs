@@ -11,6 +11,7 @@ pub(crate) enum Service {
     Kms,
     Iam,
     Sts,
+    CloudTrail,
 }
 
 impl Service {
@@ -20,6 +21,7 @@ impl Service {
             "kms" => Some(Self::Kms),
             "iam" => Some(Self::Iam),
             "sts" => Some(Self::Sts),
+            "cloudtrail" => Some(Self::CloudTrail),
             _ => None,
         }
     }
@@ -30,6 +32,7 @@ impl Service {
             Self::Kms => "kms",
             Self::Iam => "iam",
             Self::Sts => "sts",
+            Self::CloudTrail => "cloudtrail",
         }
     }
 
@@ -86,8 +89,9 @@ impl Request {
         if let Some(scope) = self.scope() {
             return scope.get(3).and_then(|name| Service::from_name(name));
         }
-        if self.headers.contains_key("x-amz-target") {
-            return Some(Service::Kms);
+        if let Some(target) = self.header("x-amz-target") {
+            let trail = target.contains("CloudTrail");
+            return Some(if trail { Service::CloudTrail } else { Service::Kms });
         }
         match self.host.split('.').next() {
             Some("kms") => Some(Service::Kms),

@@ -15,7 +15,7 @@ use crate::faults::{End, Faults};
 use crate::route::{Request, Service};
 use crate::store::{self, WriteLock};
 use crate::world::World;
-use crate::{iam, kms, s3, sts};
+use crate::{cloudtrail, iam, kms, s3, sts};
 
 /// What a sandbox is opened with.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +42,7 @@ pub struct Seed {
 /// One call that the sandbox has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRecord {
-    /// `s3`, `kms`, `iam` or `sts`.
+    /// `s3`, `kms`, `iam`, `sts` or `cloudtrail`.
     pub service: String,
     /// As AWS names it: `PutBucketPolicy`.
     pub operation: String,
@@ -193,6 +193,7 @@ impl Sandbox {
             store::remove_dir(&dir.join(folder))?;
         }
         store::sweep(dir)?;
+        World::forget_trail(dir)?;
         // The head goes last: until then the rest is still known as a sandbox's own.
         for file in ["iam.json", "world.json", "lock"] {
             store::remove_file(&dir.join(file))?;
@@ -207,8 +208,11 @@ impl Sandbox {
     pub(crate) async fn answer(&self, request: Request) -> Result<Answer, LostAnswer> {
         let head = request.method == "HEAD";
         let Some(service) = request.service() else {
-            let error =
-                AwsError::new(501, "NotImplemented", "the sandbox answers for s3, kms, iam and sts only");
+            let error = AwsError::new(
+                501,
+                "NotImplemented",
+                "the sandbox answers for s3, kms, iam, sts and cloudtrail only",
+            );
             return Ok(error.into_answer(Service::S3).complete(Service::S3, head));
         };
         let mut world = self.world.lock().await;
@@ -217,6 +221,7 @@ impl Sandbox {
             Service::Kms => kms::identify(&request),
             Service::Iam => iam::identify(&request),
             Service::Sts => sts::identify(&request),
+            Service::CloudTrail => cloudtrail::identify(&request),
         };
         let answer = match world.perform(&call, &request).await {
             Ok(answer) => answer,
@@ -261,12 +266,18 @@ impl World {
             return Err(self.denied(call).into());
         }
         let _lock = WriteLock::take(if call.mutating { self.dir.as_deref() } else { None }).await?;
-        match call.service {
+        let subject = cloudtrail::subject(self, call, request);
+        let outcome = match call.service {
             Service::S3 => s3::perform(self, call, request).await,
             Service::Kms => kms::perform(self, call, request).await,
             Service::Iam => iam::perform(self, call, request).await,
             Service::Sts => sts::perform(self, call, request).await,
+            Service::CloudTrail => cloudtrail::perform(self, call, request),
+        };
+        if let Some(subject) = subject {
+            cloudtrail::record(self, call, request, subject, &outcome)?;
         }
+        outcome
     }
 
     fn denied(&self, call: &Call) -> AwsError {
@@ -277,7 +288,7 @@ impl World {
             call.action
         );
         match call.service {
-            Service::Kms => AwsError::new(400, "AccessDeniedException", message),
+            Service::Kms | Service::CloudTrail => AwsError::new(400, "AccessDeniedException", message),
             _ => AwsError::new(403, "AccessDenied", message),
         }
     }
@@ -304,7 +315,7 @@ async fn interrupt() {
 fn throttled(service: Service) -> AwsError {
     match service {
         Service::S3 => AwsError::new(503, "SlowDown", "Please reduce your request rate."),
-        Service::Kms => AwsError::new(400, "ThrottlingException", "Rate exceeded"),
+        Service::Kms | Service::CloudTrail => AwsError::new(400, "ThrottlingException", "Rate exceeded"),
         Service::Iam | Service::Sts => AwsError::new(400, "Throttling", "Rate exceeded"),
     }
 }

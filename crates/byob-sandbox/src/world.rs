@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cloudtrail::Trail;
 use crate::error::SandboxError;
 use crate::faults::{Counters, Faults, Stale};
 use crate::iam::Iam;
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub(crate) iam: Iam,
     /// Assumed roles by their access key: the session's ARN. Of this process alone.
     pub(crate) sessions: HashMap<String, String>,
+    pub(crate) trail: Trail,
     pub(crate) stale_buckets: Stale<String, Option<Arc<Bucket>>>,
     pub(crate) stale_documents: Stale<(String, Sub), Option<Document>>,
     pub(crate) stale_keys: Stale<(String, Facet), Option<Arc<Key>>>,
@@ -85,6 +87,7 @@ impl World {
             aliases: Shelf::new(shelf("aliases")),
             iam: Iam::new(shelf("iam.json")),
             sessions: HashMap::new(),
+            trail: Trail::new(dir.as_ref()),
             stale_buckets: Stale::new(reads),
             stale_documents: Stale::new(reads),
             stale_keys: Stale::new(reads),

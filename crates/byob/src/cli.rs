@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use byob_model::Address;
 use byob_model::RootAddress;
+use byob_plan::DriftSeverity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
@@ -101,6 +102,9 @@ pub(crate) struct Select {
     /// Make this bucket or key again, although it was deleted outside byob
     #[arg(long, value_name = "ADDRESS")]
     pub recreate: Vec<RootAddress>,
+    /// Accept what somebody changed outside byob into the record; nothing is written to AWS
+    #[arg(long, conflicts_with = "recreate")]
+    pub refresh_only: bool,
 }
 
 #[derive(Debug, Args)]
@@ -115,7 +119,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Plan for an empty configuration
-    #[arg(long)]
+    #[arg(long, conflicts_with = "refresh_only")]
     pub destroy: bool,
     /// Show every note in full, not all in one line
     #[arg(long)]
@@ -189,6 +193,33 @@ pub(crate) struct DriftArgs {
     /// How to show it
     #[arg(long, value_enum, default_value_t = DriftFormat::Text)]
     pub format: DriftFormat,
+    /// Ask CloudTrail who made each change (needs cloudtrail:LookupEvents; without it that is said, and no failure)
+    #[arg(long)]
+    pub who: bool,
+    /// Which drift is a "no" (exit 2), in a list with commas [default: any]
+    #[arg(long, value_enum, value_name = "SEVERITY", value_delimiter = ',')]
+    pub fail_on: Vec<SeverityArg>,
+}
+
+/// What drift means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeverityArg {
+    /// Access or protection is weaker now, or it cannot be told
+    Exposure,
+    /// W&B stops working, or may
+    Breakage,
+    /// Neither
+    Other,
+}
+
+impl From<SeverityArg> for DriftSeverity {
+    fn from(severity: SeverityArg) -> Self {
+        match severity {
+            SeverityArg::Exposure => Self::Exposure,
+            SeverityArg::Breakage => Self::Breakage,
+            SeverityArg::Other => Self::Other,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ mod progress;
 mod session;
 mod stop;
 mod terminal;
+mod trail;
 
 use std::process::ExitCode;
 

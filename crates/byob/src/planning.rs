@@ -30,7 +30,7 @@ pub(crate) fn mode(select: &Select, destroy: bool) -> Mode {
         target: select.target.iter().map(ToString::to_string).collect(),
         recreate: select.recreate.iter().map(ToString::to_string).collect(),
         destroy,
-        refresh_only: false,
+        refresh_only: select.refresh_only,
     }
 }
 
@@ -38,7 +38,8 @@ pub(crate) fn mode(select: &Select, destroy: bool) -> Mode {
 fn approve_flags(session: &Session, mode: &Mode) -> String {
     let target = mode.target.iter().map(|t| format!(" --target {t}"));
     let recreate = mode.recreate.iter().map(|r| format!(" --recreate {r}"));
-    target.chain(recreate).chain([session.flags.clone()]).collect()
+    let refresh = mode.refresh_only.then(|| " --refresh-only".to_owned());
+    target.chain(recreate).chain(refresh).chain([session.flags.clone()]).collect()
 }
 
 /// Resolves the configuration against a record.

@@ -50,7 +50,7 @@ fn a_configuration_that_changed_after_planning_is_stale() {
     error: the plan is not the one that was approved
            (sha256:<digest>); nothing was
            written
-      nothing of what is printed above is known to have been approved
+      nothing of what is printed above is known to have been approved (--plan FILE would say more)
       help: review what is printed above; the line that approves it is its last
     ");
     assert!(env.tree().is_empty());
@@ -138,7 +138,8 @@ fn a_world_that_changed_after_planning_is_stale() {
     error: the plan is not the one that was approved
            (sha256:<digest>); nothing was
            written
-      nothing of what is printed above is known to have been approved
+      nothing of what is printed above is known to have been approved (--plan FILE would say more)
+      changed outside byob, maybe since: bucket.storage.cors (breakage)
       help: review what is printed above; the line that approves it is its last
     [exit 2]
     "#);
@@ -154,7 +155,7 @@ fn other_flags_are_another_plan() {
     error: the plan is not the one that was approved
            (sha256:<digest>); nothing was
            written
-      nothing of what is printed above is known to have been approved
+      nothing of what is printed above is known to have been approved (--plan FILE would say more)
       help: review what is printed above; the line that approves it is its last
     ");
 }

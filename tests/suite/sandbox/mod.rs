@@ -4,6 +4,8 @@
 mod approval;
 mod concurrency;
 mod crashes;
+mod digests;
+mod drift;
 mod escapes;
 mod faults;
 mod first_contact;

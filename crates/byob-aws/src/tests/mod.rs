@@ -7,4 +7,5 @@ mod permission;
 mod read_bucket;
 mod read_key;
 mod sandbox;
+mod trail;
 mod write;

@@ -334,5 +334,10 @@ pub fn parse(text: &str, read_file: &ReadFile<'_>) -> Result<Configuration, Vec<
     parse::parse(text, read_file)
 }
 
+/// Every field that a configuration may have, by its table as messages call it (`` `[bucket.*]` ``).
+pub fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    parse::fields()
+}
+
 mod parse;
 mod place;

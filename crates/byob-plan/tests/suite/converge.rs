@@ -300,7 +300,7 @@ fn their_policy() -> Policy {
 }
 
 /// Changes one aspect behind byob's back in a way that is byob's business; false where there is none.
-fn tamper(
+pub(crate) fn tamper(
     world: &mut World,
     address: &Address,
     root: &DesiredRoot,
@@ -517,6 +517,15 @@ proptest! {
                 prop_assert_eq!(scene.drift(), only.clone(), "{}", scene.tables);
                 let stepped: Vec<String> = plan.steps.iter().map(|s| s.address.to_string()).collect();
                 prop_assert_eq!(stepped, only, "{}", scene.tables);
+                let mut accepted = scene.clone();
+                prop_assert_eq!(drifted(&accepted.accept()), vec![address.to_string()], "{}", scene.tables);
+                prop_assert_eq!(accepted.drift(), Vec::<String>::new(), "{}", scene.tables);
+                let back = accepted.plan();
+                prop_assert_eq!(drifted(&back), Vec::<String>::new(), "{}", scene.tables);
+                let stepped: Vec<String> = back.steps.iter().map(|s| s.address.to_string()).collect();
+                prop_assert_eq!(stepped, [address.to_string()], "{}", scene.tables);
+                accepted.apply();
+                accepted.assert_settled();
                 scene.apply();
                 scene.assert_settled();
             }

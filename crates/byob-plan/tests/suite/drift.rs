@@ -93,13 +93,43 @@ fn a_policy_that_gives_less_breaks_and_one_that_gives_more_exposes() {
     scene.world.bucket("acme-a").policy = keep(Effect::Allow);
     assert_eq!(severity(&scene), [DriftSeverity::Exposure]);
 
+    // W&B has what it had, and somebody else less.
+    let mut scene =
+        Scene::applied("[bucket.a]\nname = \"acme-a\"\nmanagers = [\"arn:aws:iam::123456789012:role/m\"]\n");
+    let policy = scene.world.bucket("acme-a").policy.as_mut().unwrap();
+    policy.document.statements.retain(|one| one.sid.as_deref() == Some(byob_model::kind::WANDB_SID));
+    assert_eq!(severity(&scene), [DriftSeverity::Other]);
+
     let mut scene = Scene::applied(
-        "[bucket.a]\nname = \"acme-a\"\npublic_access_block = { block_public_acls = false }\n",
+        "[bucket.a]\nname = \"acme-a\"\npublic_access_block = { block_public_acls = false, restrict_public_buckets = false }\n",
     );
-    scene.world.bucket("acme-a").block = Some(PublicAccessBlock::ALL);
+    let applied = scene.world.bucket("acme-a").block.unwrap();
+    scene.world.bucket("acme-a").block = Some(PublicAccessBlock { block_public_acls: true, ..applied });
+    assert_eq!(severity(&scene), [DriftSeverity::Other]);
+    scene.world.bucket("acme-a").block = Some(PublicAccessBlock { restrict_public_buckets: true, ..applied });
     assert_eq!(severity(&scene), [DriftSeverity::Breakage]);
     scene.world.bucket("acme-a").block = None;
     assert_eq!(severity(&scene), [DriftSeverity::Exposure]);
+}
+
+#[test]
+fn a_root_that_is_gone_breaks_and_one_that_is_anothers_or_not_seen_exposes() {
+    let scene = Scene::applied(TABLES);
+    let said = |change: &dyn Fn(&mut Scene)| {
+        let mut scene = scene.clone();
+        change(&mut scene);
+        let live = scene.world.read(&wanted(None, &scene.recorded));
+        let report = drift::report(&scene.recorded, &live);
+        (report.drift[0].severity, report.drift[0].meaning.clone())
+    };
+    let (severity, meaning) = said(&|s| s.world.buckets.clear());
+    assert!(severity == DriftSeverity::Breakage && meaning.contains("deleted outside byob"), "{meaning}");
+    let (severity, meaning) = said(&|s| s.world.bucket("acme-a").forbidden = Some(Some(false)));
+    assert!(severity == DriftSeverity::Exposure && meaning.contains("somebody else"), "{meaning}");
+    let (severity, meaning) = said(&|s| s.world.bucket("acme-a").forbidden = Some(Some(true)));
+    assert!(severity == DriftSeverity::Exposure && meaning.contains("cannot tell"), "{meaning}");
+    let (severity, meaning) = said(&|s| s.world.keys.clear());
+    assert!(severity == DriftSeverity::Breakage && meaning.contains("unreadable"), "{meaning}");
 }
 
 #[test]

@@ -9,12 +9,14 @@
 mod access;
 mod approvals;
 mod converge;
+mod digest_fields;
 mod digests;
 mod drift;
 mod order;
 mod phases;
 mod policy_file;
 mod reach;
+mod refresh;
 mod refusals;
 mod renames;
 mod rules;

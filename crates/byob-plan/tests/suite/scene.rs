@@ -155,6 +155,23 @@ impl Scene {
         plan
     }
 
+    /// Accepts all drift that the mode's targets leave, as `apply --refresh-only` does, and reads it back. The mode is an
+    /// ordinary one again.
+    pub(crate) fn accept(&mut self) -> Plan {
+        self.mode.refresh_only = true;
+        let plan = self.plan();
+        assert_eq!(operations(&plan), [], "something would be sent to AWS");
+        assert!(plan.record.is_empty() && plan.already.is_empty());
+        self.perform(&plan, usize::MAX);
+        let again = self.plan();
+        assert_eq!((steps(&again), again.blocked()), (vec![], plan.blocked()), "{:#?}", again.findings);
+        self.mode = Mode::default();
+        if let Some(approval) = &mut self.recorded.approval {
+            approval.finished = true;
+        }
+        plan
+    }
+
     /// What an apply does to the record at its end.
     pub(crate) fn bring_up_to_date(&mut self) {
         let changes = self.plan().record;

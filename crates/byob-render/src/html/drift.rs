@@ -67,7 +67,7 @@ fn view(report: &Report, head: &Header) -> DriftView {
         badges: badges(report, (verdict.grows, verdict.public)),
         warnings: elements(|page| warnings(page, head)),
         facts: facts(head, None),
-        groups: sections(report).iter().map(group).collect(),
+        groups: sections(report, &head.account_id).iter().map(group).collect(),
         access: blocks_of(&access, own.as_ref())
             .into_iter()
             .flat_map(|block| rows(block, own.as_ref()))

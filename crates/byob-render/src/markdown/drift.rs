@@ -30,7 +30,7 @@ pub fn drift_markdown(report: &Report, head: &Header) -> String {
         comment.push(&format!("{}\n", prose(&sum(report))));
     }
     comment.gap();
-    let all = sections(report);
+    let all = sections(report, &head.account_id);
     let rows: Vec<String> = all
         .iter()
         .flat_map(|section| &section.drift)

@@ -24,6 +24,8 @@ fn drift_says_what_it_means_the_worst_first() {
         after: json!("absent"),
         unknown: None,
     }];
+    gone.severity = byob_plan::DriftSeverity::Breakage;
+    gone.meaning = "it was deleted outside byob, and its data with it".into();
     let disabled = |state| match key() {
         Attributes::Key(key) => Attributes::Key(Key { state, ..key }),
         other => other,

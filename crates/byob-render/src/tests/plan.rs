@@ -376,6 +376,8 @@ fn what_is_not_aws_and_what_runs_is_announced() {
 fn drift_that_no_step_cures_is_shown_and_counted() {
     let off = Drift {
         severity: DriftSeverity::Exposure,
+        meaning: String::new(),
+        traced: byob_plan::trail::Traced::default(),
         address: address("bucket.vision.versioning"),
         changes: vec![byob_plan::Change {
             path: "/status".into(),

@@ -137,6 +137,11 @@ enum Reach {
     OwnAccount,
 }
 
+/// The ARN of the key that an id, ARN or alias names, if there is one.
+pub(crate) fn arn_of(world: &mut World, region: &str, reference: &str) -> Option<String> {
+    find(world, region, reference, Reach::AnyAccount).ok().map(|key| key.core.arn.clone())
+}
+
 /// The key that `KeyId` names, as it truly is.
 fn find(world: &mut World, region: &str, reference: &str, reach: Reach) -> Result<Arc<Key>, Failure> {
     let key = find_seen(world, region, reference, reach, false)?;

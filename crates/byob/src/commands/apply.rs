@@ -42,8 +42,8 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
         ));
     }
     let session = session::open(global).await?;
-    if mode.destroy {
-        refuse_without_record(&session, session.store.load().await?.recorded.as_ref())?;
+    if mode.destroy || mode.refresh_only {
+        refuse_without_record(&session, session.store.load().await?.recorded.as_ref(), &mode)?;
     }
     let planner = Planner::new(&session, mode.clone())?;
     let consent = match given {
@@ -82,15 +82,30 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, destroy: bool) -> Res
     Ok(code)
 }
 
-/// What byob made, the record says: without one, destroying would do nothing and look like success.
-pub(super) fn refuse_without_record(session: &Session, recorded: Option<&Recorded>) -> Result<(), Failure> {
-    if recorded.is_some() || (session.config().buckets.is_empty() && session.config().keys.is_empty()) {
+/// What byob made, the record says: without one, destroying would do nothing and look like success, and there is nothing
+/// that drift could be accepted into.
+pub(super) fn refuse_without_record(
+    session: &Session,
+    recorded: Option<&Recorded>,
+    mode: &Mode,
+) -> Result<(), Failure> {
+    let nothing = session.config().buckets.is_empty() && session.config().keys.is_empty();
+    let location = session.store.location();
+    if recorded.is_some() {
+        return Ok(());
+    }
+    if mode.refresh_only {
+        return Err(Failure::said(
+            format!("there is no record at {location}, so there is nothing to accept drift into"),
+            "`byob apply` makes the first record; where it exists already, bring it here, or correct [state] in byob.toml",
+        ));
+    }
+    if !mode.destroy || nothing {
         return Ok(());
     }
     Err(Failure::said(
         format!(
-            "there is no record at {}, so nothing is known to be byob's to destroy; nothing was written",
-            session.store.location()
+            "there is no record at {location}, so nothing is known to be byob's to destroy; nothing was written",
         ),
         "where the record exists already, bring it here, or correct [state] in byob.toml; a bucket that was never \
          applied is taken into a record by byob import",
@@ -100,6 +115,12 @@ pub(super) fn refuse_without_record(session: &Session, recorded: Option<&Recorde
 /// The digest that was given, and the mode it belongs to: `--plan FILE` brings its own along.
 fn given(args: &ApplyArgs, destroy: bool) -> Result<(Option<String>, Mode), Failure> {
     let mode = mode(&args.select, destroy);
+    if destroy && mode.refresh_only {
+        return Err(Failure::said(
+            "--refresh-only accepts what is live into the record; byob destroy deletes it",
+            "byob apply --refresh-only, or byob destroy without the flag",
+        ));
+    }
     if let Some(path) = &args.plan {
         let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
             doing: "read",
@@ -229,6 +250,10 @@ impl Telling<'_> {
             Ended::NothingToDo(plan) => {
                 terminal::say(if plan.mode.destroy {
                     "✓ nothing to do: nothing that is recorded is left to destroy"
+                } else if plan.mode.refresh_only && !plan.drift.is_empty() {
+                    "✓ nothing to accept: what drifted is gone as a whole"
+                } else if plan.mode.refresh_only {
+                    "✓ nothing to accept: AWS matches the record"
                 } else {
                     "✓ nothing to do: AWS matches the configuration"
                 });
@@ -252,10 +277,7 @@ impl Talk for Telling<'_> {
 
     fn loaded(&self, loaded: &Loaded) -> Result<(), Failure> {
         self.first.set(loaded.recorded.is_none());
-        if self.mode.destroy {
-            refuse_without_record(self.session, loaded.recorded.as_ref())?;
-        }
-        Ok(())
+        refuse_without_record(self.session, loaded.recorded.as_ref(), self.mode)
     }
 
     fn waiting_for_key(&self, intent: &Intent) {
@@ -352,18 +374,27 @@ fn cloud_help(error: &CloudError) -> Vec<String> {
     right.into_iter().chain(block).collect()
 }
 
+/// What differs from what was approved, as far as it is known: of a digest alone nothing is, unless the record has it.
 fn stale(digest: &str, plan: &Plan, steps: &[String], file: Option<&Path>) -> Failure {
     let approved =
         file.and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| Approved::read(&text).ok());
     let details = match approved {
         Some(approved) => approved.differences(plan),
-        None if steps.is_empty() => {
-            vec!["the steps are the same; drift, findings, configuration or flags differ".to_owned()]
+        None => {
+            let mut details: Vec<String> = match steps.len() {
+                0 => vec!["the steps are the same; drift, findings, configuration or flags differ".to_owned()],
+                all if all == plan.steps.len() => vec![
+                    "nothing of what is printed above is known to have been approved (--plan FILE would say more)"
+                        .to_owned(),
+                ],
+                _ => steps.iter().map(|id| format!("not approved: {id}")).collect(),
+            };
+            let drifted = |drift: &byob_plan::Drift| {
+                format!("changed outside byob, maybe since: {} ({})", drift.address, drift.severity.as_str())
+            };
+            details.extend(plan.drift.iter().map(drifted));
+            details
         }
-        None if steps.len() == plan.steps.len() => {
-            vec!["nothing of what is printed above is known to have been approved".to_owned()]
-        }
-        None => steps.iter().map(|id| format!("not approved: {id}")).collect(),
     };
     Failure::Said {
         message: format!("the plan is not the one that was approved ({digest}); nothing was written"),

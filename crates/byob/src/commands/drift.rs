@@ -1,11 +1,12 @@
 //! `byob drift`: live against recorded, whatever the configuration says. Writes nothing, takes no lock.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use byob_apply::settle;
 use byob_model::live::Live;
 use byob_plan::drift::{report, to_value};
-use byob_plan::{Mode, wanted};
+use byob_plan::{DriftSeverity, Mode, wanted};
 use byob_state::Store;
 
 use crate::cli::{DriftArgs, DriftFormat, Global};
@@ -15,6 +16,7 @@ use crate::github;
 use crate::planning::header;
 use crate::session;
 use crate::terminal;
+use crate::trail;
 
 pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, Failure> {
     let session = session::open(global).await?;
@@ -32,7 +34,14 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
         settle(&session.cloud, &session.clock, session.pace, &wanted, &recorded, session.settle, &drifted)
             .await?;
     contact::refuse_unread(&live)?;
-    let report = report(&recorded, &live);
+    let mut report = report(&recorded, &live);
+    if args.who {
+        trail::trace(&session, &recorded, &mut report).await;
+    }
+    let fail_on: BTreeSet<DriftSeverity> = match args.fail_on.as_slice() {
+        [] => DriftSeverity::ALL.into(),
+        some => some.iter().copied().map(DriftSeverity::from).collect(),
+    };
     let header = header(&session, &record, &Mode::default(), &live, None);
     if matches!(args.format, DriftFormat::Json | DriftFormat::Sarif | DriftFormat::Junit) {
         terminal::say_header(&header);
@@ -55,5 +64,8 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
         }
     }
     github::drift(&session, &report, &header);
-    Ok(if report.drift.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    if let Some(text) = byob_render::not_counted(&report, &fail_on) {
+        terminal::say(&text);
+    }
+    Ok(if report.counted(&fail_on) == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

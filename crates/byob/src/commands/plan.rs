@@ -16,9 +16,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
     let record = session.store.load().await?;
     let recorded = record.recorded.clone().unwrap_or_default();
     let mode = mode(&args.select, args.destroy);
-    if mode.destroy {
-        super::apply::refuse_without_record(&session, record.recorded.as_ref())?;
-    }
+    super::apply::refuse_without_record(&session, record.recorded.as_ref(), &mode)?;
     let planner = Planner::new(&session, mode.clone())?;
     let planned = planner.make(&recorded, session.settle).await?;
     let plan = &planned.plan;

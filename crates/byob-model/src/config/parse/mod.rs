@@ -188,5 +188,10 @@ fn suggest_plain(text: &str, limit: usize) -> String {
     }
 }
 
+/// Every field of every table.
+pub(super) fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    shape::ALL.into_iter().flat_map(|shape| shape.fields.iter().map(|(name, _)| (shape.title, *name)))
+}
+
 #[cfg(test)]
 mod tests;

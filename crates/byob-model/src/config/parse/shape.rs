@@ -19,6 +19,29 @@ impl Shape {
     }
 }
 
+/// Every shape there is.
+pub(super) const ALL: [&Shape; 19] = [
+    &FILE,
+    &WAIVE,
+    &AWS,
+    &ASSUME_ROLE,
+    &WANDB,
+    &STATE,
+    &STATE_S3,
+    &BUCKET,
+    &ENCRYPTION,
+    &PUBLIC_ACCESS_BLOCK,
+    &LOGGING,
+    &OBJECT_LOCK,
+    &LIFECYCLE_RULE,
+    &FILTER,
+    &EXPIRATION,
+    &NONCURRENT_EXPIRATION,
+    &TRANSITION,
+    &NONCURRENT_TRANSITION,
+    &KEY,
+];
+
 pub(super) const FILE: Shape = Shape {
     title: "the file",
     fields: &[

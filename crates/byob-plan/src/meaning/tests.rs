@@ -1,0 +1,360 @@
+use byob_model::address::Kind;
+use byob_model::kind::Attributes;
+use serde_json::{Value, json};
+
+use super::*;
+
+const ACCOUNT: &str = "123456789012";
+
+/// Both directions of a difference: what each means, and a piece of its sentence.
+fn both(kind: Kind, a: &Value, b: &Value, there: (DriftSeverity, &str), back: (DriftSeverity, &str)) {
+    let side = |value: &Value| (!value.is_null()).then(|| Attributes::from_value(kind, value).unwrap());
+    for (before, after, (severity, piece)) in [(a, b, there), (b, a, back)] {
+        let meaning = meaning(kind, ACCOUNT, side(before).as_ref(), side(after).as_ref());
+        assert_eq!(meaning.severity, severity, "{before} → {after}: {}", meaning.sentence);
+        assert!(meaning.sentence.contains(piece), "{before} → {after}: {}", meaning.sentence);
+    }
+}
+
+use DriftSeverity::{Breakage, Exposure, Other};
+
+#[test]
+fn a_setting_of_the_block_that_goes_off_exposes_by_its_own_name() {
+    let block = |off: &str| {
+        let mut value = json!({
+            "block_public_acls": true, "ignore_public_acls": true,
+            "block_public_policy": true, "restrict_public_buckets": true,
+        });
+        if let Some(setting) = value.get_mut(off) {
+            *setting = json!(false);
+        }
+        value
+    };
+    let all = block("");
+    for (setting, piece, back) in [
+        ("block_public_policy", "a public policy would now be accepted", (Other, "more is blocked")),
+        ("block_public_acls", "a public ACL would now be accepted", (Other, "more is blocked")),
+        ("ignore_public_acls", "public ACLs now count", (Other, "more is blocked")),
+        ("restrict_public_buckets", "let everybody in", (Breakage, "cut off")),
+    ] {
+        both(Kind::PublicAccessBlock, &all, &block(setting), (Exposure, piece), back);
+    }
+    let gone = meaning(
+        Kind::PublicAccessBlock,
+        ACCOUNT,
+        Attributes::from_value(Kind::PublicAccessBlock, &all).ok().as_ref(),
+        None,
+    );
+    assert!(gone.severity == Exposure && gone.sentence.contains("no block any more"));
+}
+
+#[test]
+fn ownership_by_how_much_acls_count() {
+    let owner = |value: &str| json!({ "object_ownership": value });
+    let (enforced, preferred, writer) =
+        (owner("BucketOwnerEnforced"), owner("BucketOwnerPreferred"), owner("ObjectWriter"));
+    let kind = Kind::Ownership;
+    both(kind, &enforced, &preferred, (Exposure, "ACLs count"), (Other, "fewer ACLs"));
+    both(kind, &enforced, &writer, (Exposure, "may not be able to read"), (Other, "fewer ACLs"));
+    both(kind, &preferred, &writer, (Exposure, "may not be able to read"), (Other, "fewer ACLs"));
+    // What AWS may come up with.
+    both(kind, &enforced, &owner("New"), (Exposure, "ACLs count"), (Exposure, "ACLs count"));
+}
+
+#[test]
+fn encryption_by_strength_key_and_who_may_use_it() {
+    let form = |algorithm: &str, key: Value| json!({"algorithm": algorithm, "kms_key": key, "bucket_key": false, "sse_c": "blocked"});
+    let (a, b) = (
+        json!("arn:aws:kms:us-east-1:123456789012:key/a"),
+        json!("arn:aws:kms:us-east-1:123456789012:key/b"),
+    );
+    let (s3, kms, dsse) =
+        (form("AES256", Value::Null), form("aws:kms", a.clone()), form("aws:kms:dsse", a.clone()));
+    let kind = Kind::Encryption;
+    both(
+        kind,
+        &kms,
+        &s3,
+        (Exposure, "aws:kms → AES256, and no key policy"),
+        (Breakage, "W&B may not be allowed"),
+    );
+    both(kind, &dsse, &kms, (Exposure, "less strongly"), (Other, "more strongly"));
+    both(kind, &kms, &form("aws:kms", b), (Exposure, "another key"), (Exposure, "another key"));
+    both(
+        kind,
+        &s3,
+        &form("aws:kms", Value::Null),
+        (Breakage, "neither read nor write"),
+        (Exposure, "less strongly"),
+    );
+    both(
+        kind,
+        &kms,
+        &form("aws:kms", Value::Null),
+        (Exposure, "no other account"),
+        (Exposure, "another key"),
+    );
+    let with = |field: &str, value: Value| {
+        let mut form = kms.clone();
+        form[field] = value;
+        form
+    };
+    both(kind, &kms, &with("sse_c", json!("allowed")), (Exposure, "SSE-C"), (Other, "W&B makes none"));
+    both(kind, &kms, &with("bucket_key", json!(true)), (Other, "less often"), (Other, "costs"));
+    // What is worst comes first, and nothing is left out.
+    let worst = |new: &Value| {
+        let side = |v: &Value| Attributes::from_value(kind, v).ok();
+        meaning(kind, ACCOUNT, side(&kms).as_ref(), side(new).as_ref()).sentence
+    };
+    let mut both_changed = with("bucket_key", json!(true));
+    both_changed["sse_c"] = json!("allowed");
+    let said = worst(&both_changed);
+    assert!(said.find("SSE-C") < said.find("less often"), "{said}");
+}
+
+#[test]
+fn versioning_lock_logs_and_rotation_by_what_protects() {
+    let status = |value: &str| json!({ "status": value });
+    both(Kind::Versioning, &status("Enabled"), &status("Suspended"), (Exposure, "is lost"), (Other, "kept"));
+    both(Kind::Versioning, &status("Enabled"), &status("Disabled"), (Exposure, "is lost"), (Other, "kept"));
+
+    let lock = |mode: Value, days: Value, years: Value| json!({"mode": mode, "days": days, "years": years});
+    let year = lock(json!("COMPLIANCE"), Value::Null, json!(1));
+    let kind = Kind::ObjectLock;
+    both(
+        kind,
+        &year,
+        &lock(json!("COMPLIANCE"), json!(364), Value::Null),
+        (Exposure, "shorter"),
+        (Other, "longer"),
+    );
+    both(
+        kind,
+        &year,
+        &lock(json!("GOVERNANCE"), Value::Null, json!(1)),
+        (Exposure, "less strictly"),
+        (Other, "more strictly"),
+    );
+    both(
+        kind,
+        &year,
+        &lock(Value::Null, Value::Null, Value::Null),
+        (Exposure, "less strictly"),
+        (Breakage, "without a checksum"),
+    );
+    both(kind, &year, &Value::Null, (Exposure, "not locked any more"), (Breakage, "without a checksum"));
+
+    let logs = |bucket: &str, prefix: &str| json!({"target_bucket": bucket, "target_prefix": prefix, "key_format": null});
+    let kind = Kind::Logging;
+    both(kind, &logs("l", ""), &Value::Null, (Exposure, "not logged any more"), (Other, "logged now"));
+    both(kind, &logs("l", ""), &logs("m", ""), (Exposure, "another bucket"), (Exposure, "another bucket"));
+    both(kind, &logs("l", ""), &logs("l", "x/"), (Other, "named otherwise"), (Other, "named otherwise"));
+
+    let turns = |enabled: bool, days: Value| json!({"enabled": enabled, "period_days": days});
+    let kind = Kind::Rotation;
+    both(
+        kind,
+        &turns(true, json!(365)),
+        &turns(false, Value::Null),
+        (Exposure, "not renewed"),
+        (Other, "renewed now"),
+    );
+    both(
+        kind,
+        &turns(true, json!(365)),
+        &turns(true, json!(700)),
+        (Exposure, "less often"),
+        (Other, "more often"),
+    );
+}
+
+#[test]
+fn a_key_by_whether_it_can_be_used() {
+    let key =
+        |state: &str| json!({"description": "", "state": state, "deletion_window_days": 30, "protect": true});
+    let enabled = key("Enabled");
+    for (state, piece) in [
+        ("Disabled", "until it is enabled"),
+        ("PendingDeletion", "cancel the deletion"),
+        ("Unavailable", "in this state"),
+    ] {
+        both(Kind::Key, &enabled, &key(state), (Breakage, piece), (Exposure, "can use the key again"));
+    }
+    let mut described = enabled.clone();
+    described["description"] = json!("x");
+    both(Kind::Key, &enabled, &described, (Other, "for people"), (Other, "for people"));
+    let alias = json!({"name": "alias/a"});
+    both(Kind::Alias, &alias, &Value::Null, (Other, "ARN"), (Other, "ARN"));
+}
+
+#[test]
+fn cors_by_which_pages_may_do_what() {
+    let rule = |origins: &[&str], methods: &[&str], expose: &[&str]| {
+        json!({
+            "id": null, "allowed_origins": origins, "allowed_methods": methods, "allowed_headers": ["*"],
+            "expose_headers": expose, "max_age_seconds": 3000,
+        })
+    };
+    let cors = |rules: &[Value]| json!({"rules": rules, "exclusive": true});
+    let one = cors(&[rule(&["https://acme.wandb.io"], &["GET", "HEAD", "PUT"], &["ETag"])]);
+    let kind = Kind::Cors;
+    let any = cors(&[rule(&["*"], &["GET", "HEAD", "PUT"], &["ETag"])]);
+    both(kind, &one, &any, (Exposure, "any origin (*)"), (Breakage, "any origin (*)"));
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&["https://*.wandb.io"], &["GET", "HEAD", "PUT"], &["ETag"])]),
+        (Exposure, "https://*.wandb.io"),
+        (Breakage, "https://*.wandb.io cannot GET"),
+    );
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&["https://acme.wandb.io"], &["GET", "HEAD"], &["ETag"])]),
+        (Breakage, "cannot PUT"),
+        (Exposure, "(PUT)"),
+    );
+    both(
+        kind,
+        &one,
+        &Value::Null,
+        (Breakage, "https://acme.wandb.io cannot GET"),
+        (Exposure, "https://acme.wandb.io"),
+    );
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&["https://acme.wandb.io"], &["GET", "HEAD", "PUT"], &[])]),
+        (Breakage, "the header ETag"),
+        (Other, "the same pages"),
+    );
+    // Two rules in another order, or another time.
+    let two = [rule(&["https://a.example"], &["GET"], &[]), rule(&["https://b.example"], &["GET"], &[])];
+    both(kind, &cors(&two), &cors(&[two[1].clone(), two[0].clone()]), (Other, "order"), (Other, "order"));
+    // One origin for another is both, and the worse counts.
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&["https://evil.example"], &["GET", "HEAD", "PUT"], &["ETag"])]),
+        (Exposure, "evil"),
+        (Exposure, "acme"),
+    );
+}
+
+#[test]
+fn a_lifecycle_rule_by_what_it_destroys() {
+    let rule = |change: &dyn Fn(&mut Value)| {
+        let mut value = json!({
+            "id": "x", "enabled": true,
+            "filter": {"prefix": null, "tags": {}, "object_size_greater_than": null, "object_size_less_than": null},
+            "abort_incomplete_multipart_upload_days": null, "expiration": null, "noncurrent_version_expiration": null,
+            "transitions": [], "noncurrent_version_transitions": [],
+        });
+        change(&mut value);
+        json!({"rules": [value], "exclusive": true})
+    };
+    let none = json!({"rules": [], "exclusive": true});
+    let kind = Kind::Lifecycle;
+    let expires = |days: u32| {
+        rule(&move |r| {
+            r["expiration"] = json!({"days": days, "date": null, "expired_object_delete_marker": false});
+        })
+    };
+    both(kind, &none, &expires(30), (Breakage, "run history is destroyed"), (Other, "works no more"));
+    both(kind, &expires(30), &expires(20), (Breakage, "rule `x` expires"), (Breakage, "rule `x` expires"));
+    both(
+        kind,
+        &expires(30),
+        &rule(&|r| r["enabled"] = json!(false)),
+        (Other, "works no more"),
+        (Breakage, "expires"),
+    );
+    let markers = rule(&|r| {
+        r["expiration"] = json!({"days": null, "date": null, "expired_object_delete_marker": true});
+    });
+    both(kind, &none, &markers, (Other, "no rule removes"), (Other, "works no more"));
+    let old = |days: u32, kept: Value| {
+        rule(&move |r| r["noncurrent_version_expiration"] = json!({"days": days, "newer_versions": kept}))
+    };
+    both(kind, &none, &old(30, Value::Null), (Exposure, "30 days after"), (Other, "works no more"));
+    both(
+        kind,
+        &old(30, Value::Null),
+        &old(7, Value::Null),
+        (Exposure, "7 days after"),
+        (Other, "no rule removes"),
+    );
+    both(kind, &old(30, json!(5)), &old(30, Value::Null), (Exposure, "sooner"), (Other, "no rule removes"));
+    let moves = |class: &str| {
+        let class = class.to_owned();
+        rule(&move |r| r["transitions"] = json!([{"days": 1, "date": null, "storage_class": class}]))
+    };
+    both(kind, &none, &moves("DEEP_ARCHIVE"), (Breakage, "restored"), (Other, "works no more"));
+    both(kind, &none, &moves("STANDARD_IA"), (Other, "another storage class"), (Other, "works no more"));
+}
+
+#[test]
+fn tags_are_no_access() {
+    let kind = Kind::BucketTags;
+    both(
+        kind,
+        &json!({"Owner": "a"}),
+        &json!({"Owner": "b"}),
+        (Other, "costs and reports"),
+        (Other, "costs and reports"),
+    );
+    both(
+        kind,
+        &json!({"byob:stack": "a"}),
+        &Value::Null,
+        (Other, "people cannot tell"),
+        (Other, "costs and reports"),
+    );
+}
+
+#[test]
+fn a_policy_by_the_request_that_shows_it() {
+    let statement = |sid: &str, who: &str, action: &str| {
+        json!({
+            "Sid": sid, "Effect": "Allow", "Principal": who_of(who), "Action": action, "Resource": "arn:aws:s3:::b/*",
+        })
+    };
+    fn who_of(who: &str) -> Value {
+        if who == "*" { json!("*") } else { json!({"AWS": format!("arn:aws:iam::{who}:root")}) }
+    }
+    let document = |statements: &[Value]| json!({"Version": "2012-10-17", "Statement": statements});
+    let wandb = statement("WandbAccountAccess", "830241207209", "s3:GetObject");
+    let vendor = statement("Vendor", "444455556666", "s3:GetObject");
+    let ours = document(std::slice::from_ref(&wandb));
+    let kind = Kind::BucketPolicy;
+    both(
+        kind,
+        &ours,
+        &document(&[wandb.clone(), vendor.clone()]),
+        (Exposure, "may do more than recorded, e.g. s3:GetObject on arn:aws:s3:::b/"),
+        (Other, "W&B has what it had"),
+    );
+    both(
+        kind,
+        &ours,
+        &document(std::slice::from_ref(&vendor)),
+        (Exposure, "W&B has less"),
+        (Exposure, "may do more"),
+    );
+    both(kind, &ours, &Value::Null, (Breakage, "W&B has less"), (Exposure, "may do more"));
+    both(
+        kind,
+        &ours,
+        &document(&[wandb, statement("All", "*", "s3:GetObject")]),
+        (Exposure, "public now"),
+        (Exposure, "not public any more"),
+    );
+}
+
+#[test]
+fn every_severity_has_a_sentence_and_a_name() {
+    for severity in DriftSeverity::ALL {
+        assert!(severity.meaning().len() > 10);
+        assert_eq!(serde_json::to_value(severity).unwrap(), severity.as_str());
+    }
+}

@@ -1,0 +1,68 @@
+//! `--who`: asks CloudTrail who made each drift. What cannot be found out is said beside the drift, and is no failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byob_apply::{CloudError, ErrorKind};
+use byob_aws::History;
+use byob_model::recorded::Recorded;
+use byob_plan::drift::Report;
+use byob_plan::trail::{Event, Traced, events, is_about, newest, traced};
+
+use crate::session::Session;
+
+/// A drift to be traced.
+struct Sought {
+    /// Its place in the report.
+    at: usize,
+    /// Name or ARN of its root.
+    identity: String,
+    names: BTreeSet<&'static str>,
+}
+
+impl Sought {
+    fn of<'a>(&'a self, events: &'a [Event]) -> impl Iterator<Item = &'a Event> {
+        let named = |event: &&Event| self.names.contains(event.name.as_str());
+        events.iter().filter(named).filter(|event| is_about(event, &self.identity))
+    }
+}
+
+/// Puts what CloudTrail knows into a report.
+pub(crate) async fn trace(session: &Session, recorded: &Recorded, report: &mut Report) {
+    let mut regions: BTreeMap<String, Vec<Sought>> = BTreeMap::new();
+    for (at, drift) in report.drift.iter().enumerate() {
+        let Some(root) = recorded.root(&drift.address.root()) else { continue };
+        let names = events(drift).into_iter().collect();
+        let sought = Sought { at, identity: root.identity.clone(), names };
+        regions.entry(root.region.clone()).or_default().push(sought);
+    }
+    for (region, sought) in &regions {
+        let names: BTreeSet<&'static str> = sought.iter().flat_map(|one| one.names.iter().copied()).collect();
+        let enough = |name: &str, seen: &[Event]| {
+            let mut of_name = sought.iter().filter(|one| one.names.contains(name));
+            of_name.all(|one| newest(one.of(seen)).0.is_some())
+        };
+        let history = session.cloud.history(region, &names, &enough).await;
+        for sought in sought {
+            if let Some(drift) = report.drift.get_mut(sought.at) {
+                drift.traced = match &history {
+                    Ok(history) => found(sought, history),
+                    Err(error) => Traced { who: None, note: Some(not_asked(region, error)) },
+                };
+            }
+        }
+    }
+}
+
+fn found(sought: &Sought, history: &History) -> Traced {
+    let all_seen = !sought.names.iter().any(|name| history.cut.contains(*name));
+    traced(newest(sought.of(&history.events)), all_seen)
+}
+
+fn not_asked(region: &str, error: &CloudError) -> String {
+    match error.kind {
+        ErrorKind::AccessDenied => {
+            format!("CloudTrail in {region} does not answer this caller, who needs cloudtrail:LookupEvents")
+        }
+        _ => format!("CloudTrail in {region} could not be asked: {error}"),
+    }
+}

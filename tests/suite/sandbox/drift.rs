@@ -1,0 +1,217 @@
+//! What somebody changed behind byob's back: how bad it is, who it was, and how it is accepted.
+
+use serde_json::Value;
+
+use crate::common::TestEnvironment;
+
+use super::ONE_BUCKET;
+use super::world::{World, wait};
+
+const BUCKET: &str = "acme-wandb-storage";
+
+fn open_block(env: &TestEnvironment) {
+    let s3 = wait(World::of(env)).s3("us-east-1");
+    let block = aws_sdk_s3::types::PublicAccessBlockConfiguration::builder()
+        .block_public_acls(true)
+        .ignore_public_acls(true)
+        .block_public_policy(false)
+        .restrict_public_buckets(true)
+        .build();
+    wait(s3.put_public_access_block().bucket(BUCKET).public_access_block_configuration(block).send())
+        .unwrap();
+}
+
+fn tag(env: &TestEnvironment) {
+    let s3 = wait(World::of(env)).s3("us-east-1");
+    let tags = wait(s3.get_bucket_tagging().bucket(BUCKET).send()).unwrap().tag_set;
+    let left = tags.into_iter().filter(|tag| tag.key() != "byob:stack");
+    let tagging = aws_sdk_s3::types::Tagging::builder().set_tag_set(Some(left.collect())).build().unwrap();
+    wait(s3.put_bucket_tagging().bucket(BUCKET).tagging(tagging).send()).unwrap();
+}
+
+/// Every write that CloudTrail has seen in this world.
+fn writes(env: &TestEnvironment) -> usize {
+    env.read(".byob/sandbox/trail.jsonl").lines().count()
+}
+
+#[test]
+fn drift_is_accepted_into_the_record_and_nothing_is_sent_to_aws() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    open_block(&env);
+    let plan = env.sandbox("plan --refresh-only").exits(0);
+    insta::assert_snapshot!(plan.data());
+    let line = plan.stdout.lines().last().unwrap().to_owned();
+    assert!(line.contains(" --refresh-only --sandbox"), "{line}");
+    env.sandbox("plan --refresh-only --detailed-exitcode").exits(2);
+    let (before, sent) = (env.tree(), writes(&env));
+    env.byob(line.strip_prefix("byob ").unwrap()).exits(0);
+    assert_eq!((env.written(&before), writes(&env)), (vec![], sent));
+    env.sandbox("drift").exits(0);
+    let recorded = &env.record()["resources"]["bucket.storage.public_access_block"]["attributes"];
+    assert_eq!(
+        (&recorded["block_public_policy"], &recorded["block_public_acls"]),
+        (&Value::Bool(false), &Value::Bool(true))
+    );
+    insta::assert_snapshot!(env.byob(line.strip_prefix("byob ").unwrap()).exits(0), @"✓ already applied; nothing is left to do");
+    insta::assert_snapshot!(env.sandbox("apply --refresh-only --auto-approve").exits(0).talk().lines().last().unwrap(), @"✓ nothing to accept: AWS matches the record");
+    // The way back is an ordinary plan.
+    let back = env.sandbox("plan --format json --detailed-exitcode").exits(2).json();
+    let steps: Vec<&str> =
+        back["steps"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        (steps, back["drift"].as_array().unwrap().len()),
+        (vec!["bucket.storage.public_access_block#1"], 0)
+    );
+    env.sandbox("apply --auto-approve").exits(0);
+    env.sandbox("drift").exits(0);
+}
+
+#[test]
+fn a_plan_file_brings_refresh_only_along() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    open_block(&env);
+    tag(&env);
+    env.sandbox("plan --refresh-only --target bucket.storage.tags --out plan.json").exits(0);
+    let sent = writes(&env);
+    env.sandbox("apply --plan plan.json").exits(0);
+    assert_eq!(writes(&env), sent);
+    let left = env.sandbox("drift --format json").exits(2).json();
+    assert_eq!(left["drift"].as_array().unwrap().len(), 1);
+    assert_eq!(left["drift"][0]["address"], "bucket.storage.public_access_block");
+    // A file that somebody changed into what no flags could say is none.
+    let file = env.read("plan.json").replace("\"destroy\": false", "\"destroy\": true");
+    env.write("plan.json", &file);
+    let said = env.sandbox("apply --plan plan.json").exits(1);
+    assert!(said.stderr.contains("is no plan"), "{said}");
+}
+
+#[test]
+fn what_does_not_go_with_refresh_only_is_a_usage_error() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    for arguments in [
+        "plan --refresh-only --destroy",
+        "plan --refresh-only --recreate bucket.storage",
+        "apply --refresh-only --recreate bucket.storage --auto-approve",
+        "destroy --refresh-only --auto-approve",
+    ] {
+        let before = env.tree();
+        let said = env.sandbox(arguments).exits(1);
+        assert!(said.stderr.contains("--refresh-only"), "{said}");
+        assert_eq!(env.written(&before), [""; 0]);
+    }
+    let fresh = TestEnvironment::new(ONE_BUCKET);
+    for arguments in ["plan --refresh-only", "apply --refresh-only --auto-approve"] {
+        let said = fresh.sandbox(arguments).exits(1);
+        assert!(said.stderr.contains("there is no record at"), "{said}");
+        assert!(fresh.record().is_null());
+    }
+}
+
+#[test]
+fn a_bucket_that_vanished_is_not_accepted() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    let s3 = wait(World::of(&env)).s3("us-east-1");
+    wait(s3.delete_bucket().bucket(BUCKET).send()).unwrap();
+    for arguments in ["plan --refresh-only", "apply --refresh-only --auto-approve"] {
+        let said = env.sandbox(arguments).exits(1);
+        assert!(said.stdout.contains("error BYOB004 bucket.storage"), "{said}");
+    }
+    assert!(!env.record()["resources"]["bucket.storage"].is_null());
+}
+
+#[test]
+fn only_the_severities_that_are_asked_for_are_a_no() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    tag(&env);
+    env.sandbox("drift").exits(2);
+    env.sandbox("drift --fail-on other").exits(2);
+    let quiet = env.sandbox("drift --fail-on exposure,breakage").exits(0);
+    assert!(quiet.stderr.ends_with("not counted: 1 other (--fail-on exposure,breakage)\n"), "{quiet}");
+    assert!(quiet.stdout.contains("tags.byob:stack"), "{quiet}");
+    open_block(&env);
+    env.sandbox("drift --fail-on exposure,breakage").exits(2);
+    env.sandbox("drift --fail-on breakage").exits(0);
+    for wrong in ["drift --fail-on nonsense", "drift --fail-on exposure,", "drift --fail-on"] {
+        env.sandbox(wrong).exits(1);
+    }
+}
+
+#[test]
+fn who_it_was_is_told_where_cloudtrail_knows() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    open_block(&env);
+    let silent = env.sandbox("drift --format json").exits(2).json();
+    assert_eq!((&silent["drift"][0]["who"], &silent["drift"][0]["who_note"]), (&Value::Null, &Value::Null));
+    let told = env.sandbox("drift --who --format json").exits(2).json();
+    let entry = &told["drift"][0];
+    assert_eq!(
+        (&entry["severity"], &entry["meaning"]),
+        (&"exposure".into(), &"a public policy would now be accepted".into())
+    );
+    let who = &entry["who"];
+    assert_eq!(who["event"], "PutBucketPublicAccessBlock");
+    assert_eq!(who["identity"], "arn:aws:sts::123456789012:assumed-role/byob-sandbox/sandbox");
+    assert_eq!((&who["source"], &who["byob"]), (&"127.0.0.1".into(), &Value::Bool(false)));
+    assert!(who["user_agent"].as_str().unwrap().starts_with("aws-sdk-rust/"), "{who}");
+    assert!(who["time"].as_str().unwrap().ends_with('Z') && !who["event_id"].as_str().unwrap().is_empty());
+    assert!(entry["who_note"].is_null());
+    let text = env.sandbox("drift --who").exits(2).stdout;
+    assert!(text.contains("PutBucketPublicAccessBlock  by assumed-role/byob-sandbox/sandbox"), "{text}");
+    assert!(!text.contains("byob apply by"), "{text}");
+}
+
+#[test]
+fn byobs_own_apply_is_no_stranger() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    open_block(&env);
+    // What the other one did is not listed yet.
+    let seen: Vec<String> = env.read(".byob/sandbox/trail.jsonl").lines().map(str::to_owned).collect();
+    env.write(".byob/sandbox/trail.jsonl", &(seen[..seen.len() - 1].join("\n") + "\n"));
+    let entry = env.sandbox("drift --who --format json").exits(2).json()["drift"][0].clone();
+    assert_eq!(entry["who"]["byob"], true);
+    assert!(entry["who_note"].as_str().unwrap().contains("15 minutes"), "{entry}");
+    let text = env.sandbox("drift --who").exits(2).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("byob apply by assumed-role/byob-sandbox/sandbox"), "{text}");
+    env.write(".byob/sandbox/trail.jsonl", "");
+    let entry = env.sandbox("drift --who --format json").exits(2).json()["drift"][0].clone();
+    assert!(entry["who"].is_null() && entry["who_note"].as_str().unwrap().contains("15 minutes"), "{entry}");
+}
+
+#[test]
+fn a_trail_that_may_not_be_read_is_said_and_no_failure() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    open_block(&env);
+    let told = env.sandbox_with("deny=cloudtrail:LookupEvents", "drift --who --format json").exits(2).json();
+    let entry = &told["drift"][0];
+    assert!(entry["who"].is_null());
+    assert!(entry["who_note"].as_str().unwrap().contains("needs cloudtrail:LookupEvents"), "{entry}");
+    env.sandbox_with("deny=cloudtrail:LookupEvents", "drift --who --fail-on breakage").exits(0);
+}
+
+#[test]
+fn what_cloudtrail_says_stays_text() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    open_block(&env);
+    let path = ".byob/sandbox/trail.jsonl";
+    let hostile = "\u{1b}[31m\u{202e}x\r\nerror: all is well\u{2028}";
+    let mut lines: Vec<Value> =
+        env.read(path).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last_mut().unwrap();
+    last["userIdentity"]["arn"] = hostile.into();
+    last["userAgent"] = hostile.into();
+    last["sourceIPAddress"] = hostile.into();
+    env.write(path, &lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+    for arguments in ["drift --who", "drift --who --format json", "drift --who --color always"] {
+        let said = env.sandbox(arguments).exits(2).stdout;
+        assert!(said.contains("all is well"), "{said:?}");
+        assert!(
+            !said.contains('\u{202e}')
+                && !said.contains('\r')
+                && !said.contains('\u{2028}')
+                && !said.contains("\u{1b}[31mx"),
+            "{said:?}"
+        );
+        assert!(!said.lines().any(|line| line.trim_start().starts_with("error: all is well")), "{said}");
+    }
+}
