@@ -131,7 +131,7 @@ fn listed(event: &Value) -> Value {
         resources.map(|one| json!({ "ResourceType": one["type"], "ResourceName": one["ARN"] })).collect();
     json!({
         "EventId": event["eventID"], "EventName": event["eventName"], "EventSource": event["eventSource"],
-        "EventTime": time.map(|time| time.as_second()), "ReadOnly": "false", "Username": "sandbox",
+        "EventTime": time.map(jiff::Timestamp::as_second), "ReadOnly": "false", "Username": "sandbox",
         "Resources": resources, "CloudTrailEvent": event.to_string(),
     })
 }
