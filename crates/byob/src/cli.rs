@@ -129,6 +129,8 @@ pub(crate) enum PlanFormat {
     Json,
     /// A comment on a pull request: below 65,536 characters
     Markdown,
+    /// A page that needs nothing else, with a picture of who reaches what
+    Html,
     /// The findings, for code scanning
     Sarif,
 }
@@ -140,6 +142,8 @@ pub(crate) enum DriftFormat {
     Json,
     /// A comment on an issue: below 65,536 characters
     Markdown,
+    /// A page that needs nothing else, with a picture of who reaches what
+    Html,
     /// For code scanning
     Sarif,
     /// A test case for each recorded address

@@ -9,6 +9,7 @@ mod faults;
 mod first_contact;
 mod first_run;
 mod formats;
+mod html;
 mod identity;
 mod log;
 mod phases;

@@ -20,6 +20,7 @@ mod renames;
 mod rules;
 mod scene;
 mod selecting;
+mod standing;
 mod table;
 mod taking_out;
 mod waivers;

@@ -42,7 +42,7 @@ fn drift_and_failed_steps_stand_there_too() {
         drift("bucket.vision.policy", Some(policy(&[wandb()])), Some(policy(&[wandb(), vendor()]))),
     ];
     let summary = byob_plan::drift::DriftSummary { drifted: 2, addresses: 4, attributes: 58 };
-    let report = byob_plan::drift::Report { drift, summary };
+    let report = byob_plan::drift::Report { drift, summary, ends: Vec::new() };
     let outcome = Outcome {
         done: 1,
         failed: vec![("bucket.vision.policy".into(), "AWS refused it".into(), vec!["mend it".into()])],
