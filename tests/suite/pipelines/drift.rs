@@ -10,14 +10,7 @@ use crate::sandbox::world::{World, wait};
 const BUCKET: &str = "acme-wandb-storage";
 
 fn hour(runner: &Runner) -> Job {
-    runner
-        .run_with(
-            "drift.yml",
-            &Event::schedule(),
-            &json!({ "byob-path": crate::common::byob_binary(), "who": "false" }),
-        )
-        .remove("drift")
-        .unwrap()
+    runner.run("drift.yml", &Event::schedule()).remove("drift").unwrap()
 }
 
 /// Somebody takes CORS away.

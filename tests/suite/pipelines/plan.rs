@@ -99,7 +99,7 @@ fn without_a_pull_request_there_is_no_comment_and_from_a_fork_no_plan() {
     let job = runner.action(&Event::push(), &json!({ "command": "plan" })).is("success");
     assert!(job.log.contains("this run is not about a pull request"), "{}", job.log);
     assert_eq!(job.output("has-changes"), "true");
-    let fork = pull_request(&runner).from_fork();
+    let fork = pull_request(&runner).of_a_fork();
     runner.run("plan.yml", &fork).remove("plan").unwrap().is("skipped");
     assert_eq!(runner.github.state().requests, [""; 0]);
 }

@@ -65,7 +65,7 @@ impl Event {
     }
 
     /// The same from a fork.
-    pub(crate) fn from_fork(mut self) -> Self {
+    pub(crate) fn of_a_fork(mut self) -> Self {
         self.payload["pull_request"]["head"]["repo"]["full_name"] = json!("mallory/storage");
         self
     }
