@@ -4,5 +4,6 @@
 
 mod common;
 mod http;
+mod pipelines;
 mod policy;
 mod sandbox;

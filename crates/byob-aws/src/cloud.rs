@@ -8,7 +8,9 @@ use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -54,6 +56,12 @@ impl fmt::Display for Endpoint {
         }
     }
 }
+
+/// What CloudTrail shows of an assumed role.
+const ROLE_SESSION: &str = "byob-verify";
+
+/// How many requests of an assumed role may be in flight at once.
+const CONCURRENCY_OF_A_ROLE: usize = 32;
 
 /// AWS, through its SDK. Made by [`crate::connect`].
 pub struct AwsCloud {
@@ -131,6 +139,32 @@ impl AwsCloud {
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The same connection as another role, which the caller assumes.
+    ///
+    /// # Errors
+    /// The role cannot be assumed.
+    pub async fn assuming(&self, role_arn: &str) -> Result<Self, CloudError> {
+        // Once by hand: a provider of credentials hides what STS said in words of its own.
+        let about = About { operation: "AssumeRole", iam_action: "sts:AssumeRole", resource: role_arn };
+        let config = aws_sdk_sts::config::Builder::from(&self.config).interceptor(self.clock.clone()).build();
+        let request = aws_sdk_sts::Client::from_conf(config)
+            .assume_role()
+            .role_arn(role_arn)
+            .role_session_name(ROLE_SESSION)
+            .send();
+        self.ask(about, request).await?;
+        let provider =
+            AssumeRoleProvider::builder(role_arn).configure(&self.config).session_name(ROLE_SESSION).build();
+        let credentials = SharedCredentialsProvider::new(provider.await);
+        let config = self.config.to_builder().credentials_provider(credentials).build();
+        Ok(Self::new(config, self.endpoint.clone(), self.region.clone(), None, CONCURRENCY_OF_A_ROLE))
+    }
+
+    /// What an HTTP client that signs nothing is made of.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// Reads of S3 in a region.

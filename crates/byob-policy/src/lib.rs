@@ -10,7 +10,8 @@
 //! patterns as languages; `dimension` finds the values of a request that stand for all others, `search` looks through
 //! their combinations, `part` is what one part of a statement says to a value, and `compare` puts them together into a
 //! verdict on two documents. `actions` is the table of real actions, `words` says who gains and loses which, `standing`
-//! who has which by each. `meet` makes the document that lies within two.
+//! who has which by each. `meet` makes the document that lies within two. [`reach`] is the requests that stand for all
+//! that one client makes.
 //!
 //! The crate is pure: no I/O, no clock, no async, and no other crate of byob.
 
@@ -30,6 +31,7 @@ pub mod operator;
 mod part;
 pub mod pattern;
 mod publicity;
+pub mod reach;
 mod request;
 mod restricted;
 mod search;

@@ -4,10 +4,12 @@
 //! `layout` is the page that everything else prints on; `value`, `summary` and `statement` are the words for a leaf, for
 //! a whole resource, for a policy; `header`, `access`, `group` and `plan` make a plan of them, `drift` a drift report, `policy` two policies side by side and
 //! what the rules say of one, `sarif` the same for other tools, `progress` the account of an apply; `markdown` puts all of
-//! them into a comment, `github` into the notes beside a change, `junit` into a test report; `place` knows the lines of
-//! the configuration; `log` makes lines for programs of all that happens; `html` makes a page.
+//! them into a comment, `html` into a page, `github` into the notes beside a change, `junit` into a test report; `place`
+//! knows the lines of the configuration; `log` makes lines for programs of all that happens; `checks` is what a verification
+//! proved.
 
 mod access;
+mod checks;
 pub mod diagnostic;
 mod drift;
 pub mod escape;
@@ -30,6 +32,7 @@ mod summary;
 mod tests;
 mod value;
 
+pub use checks::{Verified, checks_text, checks_to_value, verified_junit};
 pub use drift::{drift_text, not_counted};
 pub use github::{drift_annotations, outcome_annotations, plan_annotations};
 pub use header::Header;

@@ -41,6 +41,7 @@ async fn read(request: HttpRequest) -> Result<Request, ConnectorError> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
     Ok(Request {
+        secure: parts.uri.scheme_str() != Some("http"),
         method: parts.method.as_str().to_owned(),
         host: parts.uri.host().unwrap_or_default().to_owned(),
         path: parts.uri.path().to_owned(),

@@ -25,13 +25,15 @@ pub struct Faults {
     pub lose_answer: Option<(String, u32)>,
     /// The process ends with code 137, without cleaning up, once the Nth mutating call has taken effect.
     pub crash_after: Option<u32>,
+    /// The process is sent SIGINT, as by Ctrl-C, once the Nth mutating call has taken effect.
+    pub interrupt_after: Option<u32>,
     /// Buckets that answer as if another account owned them now, whoever made them.
     pub foreign_owner: Vec<String>,
 }
 
 impl Faults {
     /// Reads a specification such as
-    /// `stale=20,late-no-such-bucket=3,operation-aborted=2,throttle-every=7,deny=s3:GetBucketPolicy+kms:DescribeKey,lose=PutBucketPolicy:1,crash-after=5,foreign-owner=acme-old`;
+    /// `stale=20,late-no-such-bucket=3,operation-aborted=2,throttle-every=7,deny=s3:GetBucketPolicy+kms:DescribeKey,lose=PutBucketPolicy:1,crash-after=5,interrupt-after=3,foreign-owner=acme-old`;
     /// lists are joined by `+`. The empty string is no faults.
     ///
     /// # Errors
@@ -56,11 +58,12 @@ impl Faults {
                     faults.lose_answer = Some((operation.to_owned(), nth));
                 }
                 "crash-after" => faults.crash_after = Some(number()?),
+                "interrupt-after" => faults.interrupt_after = Some(number()?),
                 "foreign-owner" => faults.foreign_owner = list(),
                 _ => {
                     return Err(wrong(
                         "is not known; known are stale, late-no-such-bucket, operation-aborted, throttle-every, \
-                         deny, lose, crash-after, foreign-owner",
+                         deny, lose, crash-after, interrupt-after, foreign-owner",
                     ));
                 }
             }
@@ -100,6 +103,15 @@ pub(crate) fn matches_pattern(pattern: &str, text: &str) -> bool {
         }
     }
     pattern.iter().skip(p).all(|c| *c == '*')
+}
+
+/// What happens to the process on order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As by `kill -9`.
+    Crash,
+    /// As by Ctrl-C.
+    Interrupt,
 }
 
 /// What has been counted so far.
@@ -155,10 +167,13 @@ impl Counters {
         }
     }
 
-    /// Whether the process is to end after this mutating call.
-    pub(crate) fn crashes(&mut self, faults: &Faults) -> bool {
+    /// Counts a mutating call that has taken effect: what is to happen to the process after it.
+    pub(crate) fn mutated(&mut self, faults: &Faults) -> Option<End> {
         self.mutations += 1;
-        faults.crash_after == Some(self.mutations)
+        if faults.crash_after == Some(self.mutations) {
+            return Some(End::Crash);
+        }
+        (faults.interrupt_after == Some(self.mutations)).then_some(End::Interrupt)
     }
 }
 
@@ -211,7 +226,8 @@ mod tests {
     fn every_fault_can_be_ordered_in_one_line() {
         let faults = Faults::parse(
             "stale=20,late-no-such-bucket=3,operation-aborted=2,throttle-every=7,\
-             deny=s3:GetBucketPolicy+kms:DescribeKey,lose=PutBucketPolicy:1,crash-after=5,foreign-owner=acme-old",
+             deny=s3:GetBucketPolicy+kms:DescribeKey,lose=PutBucketPolicy:1,crash-after=5,\
+             interrupt-after=3,foreign-owner=acme-old",
         )
         .unwrap();
         assert_eq!(
@@ -224,6 +240,7 @@ mod tests {
                 deny: vec!["s3:GetBucketPolicy".into(), "kms:DescribeKey".into()],
                 lose_answer: Some(("PutBucketPolicy".into(), 1)),
                 crash_after: Some(5),
+                interrupt_after: Some(3),
                 foreign_owner: vec!["acme-old".into()],
             }
         );

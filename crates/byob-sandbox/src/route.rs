@@ -57,9 +57,16 @@ pub(crate) struct Request {
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Whether it came over TLS. Over HTTP on loopback it counts as if it had: there is no TLS to be had there.
+    pub(crate) secure: bool,
 }
 
 impl Request {
+    /// The access key that it is signed with, also in a pre-signed address.
+    pub(crate) fn access_key(&self) -> Option<String> {
+        self.scope()?.into_iter().next()
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -235,6 +242,7 @@ mod tests {
             query: String::new(),
             headers,
             body: Bytes::new(),
+            secure: true,
         }
     }
 

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use crate::answer::{Answer, AwsError, Failure, Outcome};
 use crate::client::Connector;
 use crate::error::SandboxError;
-use crate::faults::Faults;
+use crate::faults::{End, Faults};
 use crate::route::{Request, Service};
 use crate::store::{self, WriteLock};
 use crate::world::World;
@@ -232,12 +232,16 @@ impl Sandbox {
             }
         };
         let faults = world.faults.clone();
-        if call.mutating && answer.is_success() && world.counters.crashes(&faults) {
-            // A crash on order: no destructors, no flushing, as after `kill -9`.
+        let end = (call.mutating && answer.is_success()).then(|| world.counters.mutated(&faults)).flatten();
+        if end == Some(End::Crash) {
+            // No destructors, no flushing, as after `kill -9`.
             std::process::exit(137);
         }
         let lost = world.counters.loses(&faults, &call.operation);
         drop(world);
+        if end == Some(End::Interrupt) {
+            interrupt().await;
+        }
         let record = CallRecord {
             service: service.name().to_owned(),
             operation: call.operation,
@@ -297,6 +301,14 @@ impl World {
         self.stale_keys = Stale::new(faults.stale_reads);
         self.stale_aliases = Stale::new(faults.stale_reads);
         self.faults = faults;
+    }
+}
+
+/// Sends this process SIGINT, and waits until whoever listens has heard it.
+async fn interrupt() {
+    use rustix::process::{Signal, getpid, kill_process};
+    if kill_process(getpid(), Signal::INT).is_ok() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 

@@ -82,6 +82,7 @@ async fn respond(
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers.clone(),
         body: body.collect().await?.to_bytes(),
+        secure: true,
     };
     let answer = sandbox.answer(request).await.map_err(|LostAnswer| Broken::Lost)?;
     let mut response = hyper::Response::new(Full::new(answer.body));

@@ -12,7 +12,7 @@ use crate::error::SandboxError;
 use crate::faults::{Counters, Faults, Stale};
 use crate::iam::Iam;
 use crate::kms::{Alias, Facet, Key};
-use crate::route::partition;
+use crate::route::{Request, partition};
 use crate::s3::{Bucket, Document, ObjectStore, Sub};
 use crate::store::{self, Shelf};
 
@@ -38,6 +38,8 @@ pub(crate) struct World {
     /// By region and name: `eu-west-1/alias/wandb`.
     pub(crate) aliases: Shelf<Alias>,
     pub(crate) iam: Iam,
+    /// Assumed roles by their access key: the session's ARN. Of this process alone.
+    pub(crate) sessions: HashMap<String, String>,
     pub(crate) trail: Trail,
     pub(crate) stale_buckets: Stale<String, Option<Arc<Bucket>>>,
     pub(crate) stale_documents: Stale<(String, Sub), Option<Document>>,
@@ -84,6 +86,7 @@ impl World {
             keys: Shelf::new(shelf("keys")),
             aliases: Shelf::new(shelf("aliases")),
             iam: Iam::new(shelf("iam.json")),
+            sessions: HashMap::new(),
             trail: Trail::new(dir.as_ref()),
             stale_buckets: Stale::new(reads),
             stale_documents: Stale::new(reads),
@@ -93,7 +96,12 @@ impl World {
         })
     }
 
-    /// The ARN of whoever calls: one role for everybody, in a session.
+    /// The session of an assumed role that signed a request; `None` for everybody else.
+    pub(crate) fn session(&self, request: &Request) -> Option<&str> {
+        self.sessions.get(&request.access_key()?).map(String::as_str)
+    }
+
+    /// The ARN of whoever calls without having assumed a role: one role for everybody, in a session.
     pub(crate) fn caller_arn(&self, region: &str) -> String {
         format!(
             "arn:{}:sts::{}:assumed-role/{}/sandbox",

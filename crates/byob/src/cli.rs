@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Destroy(ApplyArgs),
     /// Show what somebody changed behind byob's back: live against recorded (exit 2 if anything)
     Drift(DriftArgs),
+    /// Prove that the storage works for W&B and for nobody else, before a team is created on it (exit 2 if a check fails)
+    Verify(VerifyArgs),
     /// Print what to hand to W&B: bucket, KMS key, region, storage address
     Output(OutputArgs),
     /// Take live buckets or keys that tables already describe into the record; write nothing to AWS
@@ -133,6 +135,8 @@ pub(crate) enum PlanFormat {
     Json,
     /// A comment on a pull request: below 65,536 characters
     Markdown,
+    /// A page that needs nothing else, with a picture of who reaches what
+    Html,
     /// The findings, for code scanning
     Sarif,
 }
@@ -144,6 +148,8 @@ pub(crate) enum DriftFormat {
     Json,
     /// A comment on an issue: below 65,536 characters
     Markdown,
+    /// A page that needs nothing else, with a picture of who reaches what
+    Html,
     /// For code scanning
     Sarif,
     /// A test case for each recorded address
@@ -213,6 +219,35 @@ impl From<SeverityArg> for DriftSeverity {
             SeverityArg::Breakage => Self::Breakage,
             SeverityArg::Other => Self::Other,
         }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Make the requests as this role, which the caller may assume: for Self-Managed, W&B's own
+    #[arg(long = "as", value_name = "ROLE_ARN", value_parser = role)]
+    pub role: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Text)]
+    pub format: VerifyFormat,
+}
+
+/// How to show what was proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    Text,
+    Json,
+    /// A test case for each check
+    Junit,
+}
+
+/// The ARN of a role.
+fn role(text: &str) -> Result<String, String> {
+    let arn: byob_policy::Arn = text.parse().map_err(|_| format!("`{text}` is no ARN"))?;
+    if arn.service == "iam" && arn.account_id().is_some() && arn.resource.starts_with("role/") {
+        Ok(text.to_owned())
+    } else {
+        Err("name a role by its ARN: arn:aws:iam::123456789012:role/NAME".to_owned())
     }
 }
 

@@ -55,6 +55,9 @@ pub(crate) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// A page of HTML: a defect.
+    #[error(transparent)]
+    Page(#[from] byob_render::HtmlError),
     /// Anything that a sentence and help lines say.
     #[error("{message}")]
     Said {
@@ -164,7 +167,7 @@ impl Failure {
                 account.details.extend(details);
                 (account.help, account.paste, account.code) = (help, paste, code);
             }
-            Self::Diagnostics { .. } | Self::Sandbox(_) | Self::File { .. } => {}
+            Self::Diagnostics { .. } | Self::Sandbox(_) | Self::File { .. } | Self::Page(_) => {}
         }
         account
     }

@@ -35,7 +35,7 @@ pub(crate) fn outcome(session: &Session, outcome: &Outcome) {
     if here() {
         summarize(&byob_render::outcome_markdown(outcome));
         with_file(&session.loaded, |file| {
-            terminal::say_lines(&byob_render::outcome_annotations(outcome, file))
+            terminal::say_lines(&byob_render::outcome_annotations(outcome, file));
         });
     }
 }

@@ -47,6 +47,7 @@ fn main() -> ExitCode {
             Command::Apply(args) => commands::apply::run(&global, &args, false).await,
             Command::Destroy(args) => commands::apply::run(&global, &args, true).await,
             Command::Drift(args) => commands::drift::run(&global, &args).await,
+            Command::Verify(args) => commands::verify::run(&global, &args).await,
             Command::Output(args) => commands::output::run(&global, &args).await,
             Command::Import(args) => commands::import::run(&global, &args).await,
             Command::State(args) => commands::state::run(&global, &args).await,

@@ -21,6 +21,13 @@ struct Asked {
 impl Stop {
     /// Listens to SIGINT and SIGTERM from now on. Not before a prompt: there an interrupt just ends the process.
     pub(crate) fn listen() -> Self {
+        Self::listen_and_say(
+            "stopped at once; what was done is in the journal, and the next run goes on from there",
+        )
+    }
+
+    /// The same, with what is to be said where somebody stops at once.
+    pub(crate) fn listen_and_say(stopped: &'static str) -> Self {
         let stop = Self::default();
         // Both at once, not in the task: a signal that comes before its first turn must not end the process.
         let (Ok(mut interrupt), Ok(mut end)) =
@@ -36,9 +43,7 @@ impl Stop {
                     _ = end.recv() => {}
                 }
                 if asked.flag.swap(true, Ordering::SeqCst) {
-                    crate::terminal::say(
-                        "stopped at once; what was done is in the journal, and the next run goes on from there",
-                    );
+                    crate::terminal::say(stopped);
                     std::process::exit(1);
                 }
                 asked.notify.notify_waiters();

@@ -12,3 +12,4 @@ mod readback;
 mod remote;
 mod secrets;
 mod state_tools;
+mod verify;

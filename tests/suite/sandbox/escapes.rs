@@ -26,6 +26,8 @@ fn a_live_value_cannot_paint_over_the_plan() {
         "drift",
         "plan --format json",
         "drift --format json",
+        "plan --format html",
+        "drift --format html",
         "plan --format markdown",
         "drift --format markdown",
         "plan --format sarif",

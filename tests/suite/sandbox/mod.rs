@@ -11,13 +11,15 @@ mod faults;
 mod first_contact;
 mod first_run;
 mod formats;
+mod html;
 mod identity;
 mod log;
 mod phases;
 mod refusals;
 mod removal;
 mod scale;
-mod world;
+mod verify;
+pub(crate) mod world;
 
 use crate::common::{Output, TestEnvironment};
 

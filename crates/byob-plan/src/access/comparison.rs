@@ -286,23 +286,15 @@ fn doubted(mut changes: Vec<Change>) -> Vec<Change> {
     changes
 }
 
-/// Whether a condition of an entry says that what is gained or lost is not the action, but when it may be done.
-pub(super) fn is_of_terms(condition: &str) -> bool {
-    [NO_LONGER, NOW_DENIED].iter().any(|start| condition.starts_with(start))
-}
-
-const NO_LONGER: &str = "no longer";
-const NOW_DENIED: &str = "now denied";
-
 /// Of what is lost to a new Deny: what that one refuses. All else goes on.
 fn now_denied(fallen: &[String]) -> Option<String> {
-    (!fallen.is_empty()).then(|| format!("{NOW_DENIED}: {}", fallen.join("; and: ")))
+    (!fallen.is_empty()).then(|| format!("now denied: {}", fallen.join("; and: ")))
 }
 
 /// What a Deny that fell away asked for: of a single condition the reverse, else what it refused.
 fn no_longer(lifted: &[String]) -> Option<String> {
     let [one] = lifted else {
-        return (!lifted.is_empty()).then(|| format!("{NO_LONGER} denied: {}", lifted.join("; nor: ")));
+        return (!lifted.is_empty()).then(|| format!("no longer denied: {}", lifted.join("; nor: ")));
     };
     let reverse = match one.as_str() {
         "only without TLS" => Some("only over TLS".to_owned()),
@@ -310,8 +302,8 @@ fn no_longer(lifted: &[String]) -> Option<String> {
         _ => None,
     };
     Some(match reverse {
-        Some(reverse) => format!("{NO_LONGER}: {reverse}"),
-        None => format!("{NO_LONGER} denied: {one}"),
+        Some(reverse) => format!("no longer: {reverse}"),
+        None => format!("no longer denied: {one}"),
     })
 }
 

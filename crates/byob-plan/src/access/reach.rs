@@ -10,7 +10,7 @@ use byob_policy::{
     standing,
 };
 
-use super::comparison::{Pair, is_of_terms, shape, under_block};
+use super::comparison::{Pair, shape, under_block};
 use super::{Access, Ends, Proof};
 
 /// What one principal may do with one class of resources, at both ends.
@@ -115,7 +115,7 @@ pub enum Extent {
     Whole,
     /// There were other actions of the class before (of lost: others are left).
     Part,
-    /// The same actions, under fewer conditions than before (of lost: under more).
+    /// The same actions, by fewer conditions than before (of lost: by more).
     Terms,
 }
 
@@ -131,9 +131,8 @@ pub struct Reached {
 /// Root, class, principal.
 type Place = (RootAddress, ResourceClass, String);
 
-/// By class of access: the actions before, after, gained, perhaps gained, lost, perhaps lost; and those of which only the
-/// conditions changed.
-type Parts = BTreeMap<Ability, [BTreeSet<String>; 7]>;
+/// By class of access: the actions before, after, gained, perhaps gained, lost, perhaps lost.
+type Parts = BTreeMap<Ability, [BTreeSet<String>; 6]>;
 
 const BEFORE: usize = 0;
 const AFTER: usize = 1;
@@ -141,7 +140,6 @@ const GAINED: usize = 2;
 const MAY_GAIN: usize = 3;
 const LOST: usize = 4;
 const MAY_LOSE: usize = 5;
-const TERMS: usize = 6;
 
 /// Who reaches what. `access` is what was gained and lost between the same ends. Bucket policies and key policies are
 /// looked at, the former beside the public access block; not identity policies, ACLs and grants.
@@ -191,16 +189,10 @@ pub fn reach(ends: &[Ends], access: &[Access], account_id: &str) -> Reached {
         let place = (one.resource.root(), one.class, one.principal.clone());
         let (parts, conditions) = places.entry(place).or_default();
         conditions.extend(one.conditions.iter().cloned());
-        let terms = one.conditions.iter().any(|condition| is_of_terms(condition));
         let sure = one.proof != Proof::CannotTell;
         let mut put = |actions: &[String], certain: usize, doubtful: usize| {
             let end = if sure { certain } else { doubtful };
-            for action in actions {
-                note(parts, end, action);
-                if terms {
-                    note(parts, TERMS, action);
-                }
-            }
+            actions.iter().for_each(|action| note(parts, end, action));
         };
         put(&one.gained, GAINED, MAY_GAIN);
         put(&one.lost, LOST, MAY_LOSE);
@@ -208,9 +200,12 @@ pub fn reach(ends: &[Ends], access: &[Access], account_id: &str) -> Reached {
             note(parts, MAY_GAIN, "");
         }
     }
+    let known: BTreeSet<&RootAddress> =
+        ends.iter().map(Ends::root).filter(|root| !reached.unknown.contains_key(root)).collect();
     let all = places.into_iter().map(|((root, class, principal), (parts, conditions))| {
+        let known = known.contains(&root);
         let abilities = parts.iter().flat_map(|(ability, parts)| {
-            becomes(parts).into_iter().map(|becomes| (*ability, becomes)).collect::<Vec<_>>()
+            becomes(parts, known).into_iter().map(|becomes| (*ability, becomes)).collect::<Vec<_>>()
         });
         Reach { root, class, principal, abilities: abilities.collect(), conditions }
     });
@@ -234,10 +229,13 @@ fn note(parts: &mut Parts, end: usize, action: &str) {
     }
 }
 
-fn becomes(parts: &[BTreeSet<String>; 7]) -> Vec<Becomes> {
-    let [before, after, gained, may_gain, lost, may_lose, terms] = parts;
-    let extent = |changed: &BTreeSet<String>, other: &BTreeSet<String>| {
-        if changed.iter().all(|action| other.contains(action) || terms.contains(action)) {
+/// `known`: whether what the documents give was told.
+fn becomes(parts: &[BTreeSet<String>; 6], known: bool) -> Vec<Becomes> {
+    let [before, after, gained, may_gain, lost, may_lose] = parts;
+    // What the documents give at both ends, or at neither (a Deny that came or went, and identity policies beside it),
+    // changed in its conditions alone.
+    let extent = |changed: &BTreeSet<String>, own: &BTreeSet<String>, other: &BTreeSet<String>| {
+        if changed.iter().all(|action| other.contains(action) || known && !own.contains(action)) {
             Extent::Terms
         } else if other.is_empty() {
             Extent::Whole
@@ -247,12 +245,12 @@ fn becomes(parts: &[BTreeSet<String>; 7]) -> Vec<Becomes> {
     };
     let mut all = Vec::new();
     if !gained.is_empty() {
-        all.push(Becomes::Gained(extent(gained, before)));
+        all.push(Becomes::Gained(extent(gained, after, before)));
     } else if !may_gain.is_empty() {
         all.push(Becomes::MayGain);
     }
     if !lost.is_empty() {
-        all.push(Becomes::Lost(extent(lost, after)));
+        all.push(Becomes::Lost(extent(lost, before, after)));
     } else if !may_lose.is_empty() {
         all.push(Becomes::MayLose);
     }

@@ -6,14 +6,13 @@
 //! [`check`] runs those of the rules over one policy document that it suffices for.
 //!
 //! Rooms: `aspects` is what is known of a root at one time; `who` tells W&B and the owner from everybody else; `public`,
-//! `wandb`, `grants` and `settings` hold the rules, each by its meaning; `wandb_needs` and `reach` are the requests that
-//! W&B makes; `file` puts a document before them without a plan.
+//! `wandb`, `grants` and `settings` hold the rules, each by its meaning; `wandb_needs` is the requests that W&B
+//! makes; `file` puts a document before them without a plan.
 
 mod aspects;
 mod file;
 mod grants;
 mod public;
-mod reach;
 mod settings;
 mod wandb;
 mod wandb_needs;

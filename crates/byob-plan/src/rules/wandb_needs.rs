@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 
 use byob_model::kind::{CorsRule, Purpose};
+use byob_policy::reach::{self, is_network_deny};
 use byob_policy::{
     Circumstances, Decision, Document, Guarded, Identity, Reason, Request, Requester, evaluate, is_public,
     real_actions,
 };
 
-use super::reach::{self, is_network_deny};
 use super::who::{Who, account_of, statement};
 
 /// One thing that W&B must be able to do.

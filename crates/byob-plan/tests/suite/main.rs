@@ -22,6 +22,7 @@ mod renames;
 mod rules;
 mod scene;
 mod selecting;
+mod standing;
 mod table;
 mod taking_out;
 mod waivers;

@@ -112,7 +112,7 @@ fn badges(report: &Report, (grows, public): (Answer, Answer)) -> Vec<Badge> {
         match of(severity) {
             0 => {}
             number => {
-                badges.push(Badge::new(class_of(severity), format!("{number} × {}", severity.as_str())))
+                badges.push(Badge::new(class_of(severity), format!("{number} × {}", severity.as_str())));
             }
         }
     }

@@ -91,7 +91,14 @@ pub(super) fn wide(graph: &Graph) -> Picture {
             let start = y + PAD;
             let level = start + lines.len() * LINE + 4;
             let mut texts: Vec<Text> = stacked(lines, LABEL + 18, start);
-            texts.push(text(LABEL + 18, level + 16, "carrier", format!("by the {}", edge.carrier)));
+            let below = below(edge, room.small + 6);
+            y = level + below.len() * LINE + PAD;
+            texts.extend(
+                below
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, line)| text(LABEL + 18, level + 16 + n * LINE, "carrier", line)),
+            );
             picture.arrows.push(Arrow {
                 mark: edge.mark,
                 sign: edge.mark.sign(),
@@ -102,7 +109,6 @@ pub(super) fn wide(graph: &Graph) -> Picture {
                 lines: texts,
             });
             levels.push(level);
-            y = level + 16 + PAD;
         }
         let kind = if roots.is_key { "key" } else { "bucket" };
         let words = named(&roots.title, &roots.names, room, RIGHT + PAD);
@@ -191,17 +197,24 @@ pub(super) fn narrow(graph: &Graph) -> Picture {
             lines.extend(labels(edge, room.label));
             let mut texts = stacked(lines, TEXT, y);
             let end = y + texts.len() * LINE;
-            texts.push(text(TEXT, end + 12, "carrier", format!("by the {}", edge.carrier)));
+            let below = below(edge, room.small - 4);
+            let after = end + below.len() * LINE + PAD;
+            texts.extend(
+                below
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, line)| text(TEXT, end + 13 + n * LINE, "carrier", line)),
+            );
             picture.arrows.push(Arrow {
                 mark: edge.mark,
                 sign: edge.mark.sign(),
-                path: format!("M{TEXT} {level}H{SPINE}V{}", bottom + 8),
+                path: format!("M{} {level}H{SPINE}V{}", SIGN + 12, bottom + 8),
                 head: head_up(SPINE, bottom),
                 x: SIGN,
                 y: level,
                 lines: texts,
             });
-            y = end + 12 + PAD + 4;
+            y = after;
         }
         y += GAP;
     }
@@ -261,6 +274,15 @@ fn labels(edge: &Edge, width: usize) -> Vec<(&'static str, Vec<Span>)> {
             spans.push(Span { class: chunk.fate, text });
         }
         lines.push(("label", spans));
+    }
+    lines
+}
+
+/// What carries an arrow, and on what conditions.
+fn below(edge: &Edge, width: usize) -> Vec<String> {
+    let mut lines = vec![format!("by the {}", edge.carrier)];
+    if !edge.conditions.is_empty() {
+        lines.extend(fold(&edge.conditions, width, 2));
     }
     lines
 }

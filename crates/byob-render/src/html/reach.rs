@@ -61,6 +61,8 @@ pub(super) struct Edge {
     pub lines: Vec<ClassLine>,
     /// `bucket policy`
     pub carrier: &'static str,
+    /// What must hold for some of it, or need not hold any more.
+    pub conditions: String,
 }
 
 /// What becomes of an arrow as a whole.
@@ -195,6 +197,7 @@ pub(super) fn graph(
                 mark: mark(parts),
                 lines: parts.iter().map(class_line).collect(),
                 carrier,
+                conditions: conditions(parts),
             };
             graph.rows.push(row(&edge, parts, title_of, &title));
             if graph.edges.len() < EDGES {
@@ -257,14 +260,16 @@ struct Principals<'a> {
 
 /// Anyone first, this account last.
 fn principals<'a>(groups: &'a [(Shape, Vec<&RootAddress>)], own: Option<&AccountId>) -> Vec<Principals<'a>> {
-    let mut reaches: BTreeMap<&str, Vec<(usize, &Vec<Part>)>> = BTreeMap::new();
+    /// In which groups, and how.
+    type Reaches<'p> = Vec<(usize, &'p Vec<Part>)>;
+    let mut reaches: BTreeMap<&str, Reaches<'_>> = BTreeMap::new();
     for (at, ((_, by_whom), _)) in groups.iter().enumerate() {
         for (principal, parts) in by_whom {
             reaches.entry(principal).or_default().push((at, parts));
         }
     }
     let few = reaches.len() <= PRINCIPALS;
-    let mut together: Vec<(Vec<&str>, Vec<(usize, &Vec<Part>)>)> = Vec::new();
+    let mut together: Vec<(Vec<&str>, Reaches<'_>)> = Vec::new();
     for (principal, reached) in reaches {
         match together.iter_mut().find(|(_, known)| !few && *known == reached) {
             Some((all, _)) => all.push(principal),
@@ -353,18 +358,21 @@ fn row(edge: &Edge, parts: &[Part], who: String, on: &Roots) -> Row {
         let all: Vec<String> = classes.collect();
         if all.is_empty() { "nothing".to_owned() } else { all.join("; ") }
     };
-    let conditions: BTreeSet<&str> =
-        parts.iter().flat_map(|part| part.2.iter().map(String::as_str)).collect();
     Row {
         who,
         on: if on.names.is_empty() { on.title.clone() } else { format!("{} ({})", on.title, on.names) },
         carrier: edge.carrier,
         before: side(false),
         after: side(true),
-        conditions: conditions.into_iter().collect::<Vec<_>>().join("; "),
+        conditions: edge.conditions.clone(),
         mark: edge.mark,
         sign: edge.mark.sign(),
     }
+}
+
+fn conditions(parts: &[Part]) -> String {
+    let all: BTreeSet<&str> = parts.iter().flat_map(|part| part.2.iter().map(String::as_str)).collect();
+    all.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 /// What is true of a class of access at one end; `None`: it is not there.

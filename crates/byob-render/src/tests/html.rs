@@ -4,8 +4,8 @@ use byob_model::address::{Kind, RootAddress};
 use byob_plan::access::{BucketEnd, Ends, KeyEnd};
 use byob_plan::drift::{DriftSummary, Report};
 use byob_plan::{Finding, Rule};
-use byob_policy::ResourceClass;
 
+use super::hostile::{corpus, hostile_header, hostile_plan, hostile_report};
 use super::*;
 use crate::{drift_html, plan_html};
 
@@ -149,15 +149,237 @@ fn drifted() -> Report {
     Report { summary: DriftSummary { drifted: drift.len(), addresses: 57, attributes: 812 }, drift, ends }
 }
 
+fn pages(text: &str) -> Vec<String> {
+    let plan = hostile_plan(text);
+    let report = hostile_report(text);
+    vec![
+        plan_html(&plan, &hostile_header(text)).unwrap(),
+        drift_html(&report, &hostile_header(text)).unwrap(),
+    ]
+}
+
+/// Each tag with its path and the names of its attributes, in order. Panics where the page is not well nested.
+fn structure(page: &str) -> Vec<String> {
+    const VOID: [&str; 3] = ["meta", "br", "!doctype"];
+    let (mut open, mut all): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let style = page.find("<style>").unwrap()..page.find("</style>").unwrap();
+    let page = format!("{}<style>{}", &page[..style.start], &page[style.end..]);
+    for tag in page.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').unwrap();
+        assert!(!text.contains('>'), "{text}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name));
+            continue;
+        }
+        let (tag, alone) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
+        // Values stand in double quotes, and have none.
+        let parts: Vec<&str> = tag.split('"').collect();
+        assert_eq!(parts.len() % 2, 1, "{tag}");
+        let names: Vec<&str> = parts.iter().step_by(2).flat_map(|part| part.split_whitespace()).collect();
+        let name = names[0].to_owned();
+        all.push(format!("{} {}", open.join("/"), names.join(" ")));
+        if !alone && !VOID.contains(&name.as_str()) {
+            open.push(name);
+        }
+    }
+    assert_eq!(open, Vec::<String>::new());
+    all
+}
+
+/// The words of a page, without its tags.
+fn text_of(page: &str) -> String {
+    let page = &page[page.find("</style>").unwrap()..];
+    let text: Vec<&str> =
+        page.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text.trim()).collect();
+    let text: Vec<&str> = text.into_iter().filter(|text| !text.is_empty()).collect();
+    text.join(" ")
+        .replace("&#x2f;", "/")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&")
+        .replace("&gt;", ">")
+        .replace("&#x27;", "'")
+}
+
 #[test]
-fn dump() {
-    let Ok(folder) = std::env::var("DUMP") else { return };
-    let write = |name: &str, page: Result<String, crate::HtmlError>| {
-        std::fs::write(format!("{folder}/{name}.html"), page.unwrap()).unwrap()
+fn no_text_from_outside_becomes_markup() {
+    let known: BTreeSet<String> =
+        ["x", "a b", "*", "\u{1b}"].into_iter().flat_map(pages).flat_map(|page| structure(&page)).collect();
+    for text in corpus() {
+        for page in pages(&text) {
+            assert_harmless(&page);
+            let unknown: Vec<String> =
+                structure(&page).into_iter().filter(|tag| !known.contains(tag)).collect();
+            assert_eq!(unknown, Vec::<String>::new(), "{text:?}");
+        }
+    }
+}
+
+/// A plan with a text in places that change nothing else about the page.
+fn labelled(text: &str) -> Plan {
+    let mut plan = dangerous();
+    plan.findings.push(Finding::new(Rule::AclsOn, address("bucket.vision"), text, text));
+    plan.access_verdict.not_checked = vec![text.to_owned()];
+    let tagged = |value: &str| tags(&[("Owner", value)]);
+    plan.steps.push(step("bucket.vision.tags", Action::Update, Some(tagged("y")), Some(tagged(text))));
+    plan
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48, ..Default::default() })]
+    #[test]
+    fn whatever_a_text_is_the_page_has_the_same_elements(text in "z\\PC{1,40}|z[<>&\"'`/= a-z!-]{1,40}") {
+        let head = |text: &str| Header { config_file: text.into(), notes: vec![text.into()], ..header() };
+        let page = plan_html(&labelled(&text), &head(&text)).unwrap();
+        let harmless = plan_html(&labelled("x"), &head("x")).unwrap();
+        assert_harmless(&page);
+        proptest::prop_assert_eq!(structure(&page), structure(&harmless));
+    }
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_runs_nothing() {
+    for page in [
+        plan_html(&first(), &header()).unwrap(),
+        plan_html(&many(300), &header()).unwrap(),
+        drift_html(&drifted(), &header()).unwrap(),
+    ] {
+        for tag in structure(&page) {
+            let (_, tag) = tag.split_once(' ').unwrap();
+            let mut names = tag.split(' ');
+            assert!(
+                !["script", "a", "img", "link", "iframe", "form", "use", "image"]
+                    .contains(&names.next().unwrap()),
+                "{tag}"
+            );
+            assert!(
+                names.all(|name| !name.starts_with("on")
+                    && !["src=", "href=", "style=", "xlink:href="].contains(&name)),
+                "{tag}"
+            );
+        }
+        assert!(page.contains("default-src &#x27;none&#x27;") || page.contains("default-src 'none'"));
+        assert!(!crate::html::STYLE.contains("url(") && !crate::html::STYLE.contains("@import"));
+    }
+}
+
+#[test]
+fn the_same_plan_is_the_same_page() {
+    assert_eq!(plan_html(&many(30), &header()).unwrap(), plan_html(&many(30), &header()).unwrap());
+    assert_eq!(drift_html(&drifted(), &header()).unwrap(), drift_html(&drifted(), &header()).unwrap());
+}
+
+#[test]
+fn the_page_lets_in_its_own_style_sheet_by_hash() {
+    use sha2::Digest;
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let page = plan_html(&first(), &header()).unwrap();
+    let style = &page[page.find("<style>").unwrap() + 7..page.find("</style>").unwrap()];
+    let hash: Vec<u8> = sha2::Sha256::digest(style.as_bytes()).iter().copied().chain([0]).collect();
+    let base64: String = hash
+        .chunks(3)
+        .flat_map(|three| {
+            let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+            [18, 12, 6, 0].map(|shift| char::from(ALPHABET[(bits >> shift) as usize & 63]))
+        })
+        .collect();
+    let expected = format!("sha256-{}=", &base64[..43]);
+    assert_eq!(crate::html::STYLE_HASH, expected, "write this into STYLE_HASH");
+    assert!(page.contains(&format!("style-src '{}'", expected.replace('/', "&#x2f;"))), "{}", &page[..400]);
+}
+
+/// The contrast of two colours.
+///
+/// Source: WCAG 2.2, "relative luminance" and "contrast ratio".
+fn contrast(one: &str, other: &str) -> f64 {
+    let light = |color: &str| {
+        let color = color.trim_start_matches('#');
+        let color =
+            if color.len() == 3 { color.chars().flat_map(|c| [c, c]).collect() } else { color.to_owned() };
+        let part = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
     };
-    write("first", plan_html(&first(), &header()));
-    write("danger", plan_html(&dangerous(), &header()));
-    write("many", plan_html(&many(300), &header()));
-    write("drift", drift_html(&drifted(), &header()));
-    let _ = ResourceClass::Bucket;
+    let (one, other) = (light(one), light(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+#[test]
+fn every_colour_can_be_read_on_every_ground_it_stands_on() {
+    let style = crate::html::STYLE;
+    let schemes: Vec<&str> =
+        style.split(":root{").skip(1).map(|rest| &rest[..rest.find('}').unwrap()]).collect();
+    assert_eq!(schemes.len(), 2);
+    for scheme in schemes {
+        let color = |name: &str| {
+            let found = scheme.split(';').find_map(|one| one.strip_prefix(&format!("--{name}:")));
+            found.unwrap_or_else(|| panic!("no {name} in {scheme}"))
+        };
+        for text in ["text", "dim", "good", "bad", "warn", "note"] {
+            let own = format!("{text}bg");
+            for ground in ["bg", "surface"]
+                .into_iter()
+                .chain((!["text", "dim"].contains(&text)).then_some(own.as_str()))
+            {
+                let ratio = contrast(color(text), color(ground));
+                assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_is_shown_with_what_decides_at_the_top() {
+    let page = text_of(&plan_html(&dangerous(), &header()).unwrap());
+    for words in [
+        "0 to create, 3 to update, 0 to delete, 1 drifted; access grows; access is interrupted for a moment",
+        "✗ 1 error: nothing can be applied",
+        "✗ protection goes off",
+        "Protection goes off: bucket.vision",
+        "Nobody gains access but those below; the bucket is not public.",
+        "objects: + permissions, + more write, + tagging, read, + list",
+        "by the bucket policy",
+        "BYOB012",
+        "help: write it",
+        "\"Sid\": \"VendorAdmin\"",
+        "platform → (removed) (changed outside byob)",
+    ] {
+        let spaced: String = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(spaced.contains(words), "{words}\nin\n{spaced}");
+    }
+    // What cannot be applied is not offered.
+    assert!(!page.contains("--approve"));
+    let page = text_of(&plan_html(&first(), &header()).unwrap());
+    assert!(page.contains(&format!("byob apply --approve {}", first().digest)), "{page}");
+}
+
+#[test]
+fn the_picture_of_many_buckets_is_bounded_and_says_what_it_leaves_out() {
+    let page = plan_html(&many(300), &header()).unwrap();
+    let wide =
+        &page[page.find("class=\"picture wide\"").unwrap()..page.find("class=\"picture narrow\"").unwrap()];
+    // A line for each arrow that is drawn.
+    assert_eq!(wide.matches("class=\"line\"").count(), 24);
+    let text = text_of(&page);
+    assert!(text.contains("97 more arrows are not drawn"), "{text}");
+    // The 240 buckets that only W&B reaches, all in the same way, are one row.
+    assert!(text.contains("240 buckets (bucket.b001, bucket.b002, bucket.b003 and 237 more)"));
+    assert!(text.contains("bucket.b295"));
+}
+
+#[test]
+fn drift_is_shown_with_its_meaning_and_who_reaches_what_by_it() {
+    let page = text_of(&drift_html(&drifted(), &header()).unwrap());
+    for words in [
+        "✗ 2 × exposure",
+        "✗ public",
+        "✗ access grew",
+        "meaning: a public policy would now be accepted; a public policy would now let everybody in",
+        "anyone + gains the objects of bucket.vision read",
+        "byob plan shows the way back",
+    ] {
+        let spaced: String = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(spaced.contains(words), "{words}\nin\n{spaced}");
+    }
 }

@@ -11,11 +11,8 @@ fn every_recorded_address_is_a_case_and_what_drifted_fails() {
         drift("bucket.vision.tags", Some(tags(&[("Owner", "platform")])), Some(tags(&[]))),
         drift("bucket.vision.policy", Some(policy(&[wandb()])), Some(policy(&[wandb(), tls_only()]))),
     ];
-    let report = Report {
-        summary: DriftSummary { drifted: 2, addresses: 4, attributes: 58 },
-        drift,
-        ends: Vec::new(),
-    };
+    let summary = DriftSummary { drifted: 2, addresses: 4, attributes: 58 };
+    let report = Report { summary, drift, ends: Vec::new() };
     let recorded = ["bucket.vision", "bucket.vision.policy", "bucket.vision.tags", "key.vision"].map(address);
     assert_snapshot!(drift_junit(&report, &recorded));
 }

@@ -11,7 +11,7 @@ use crate::{
 
 const TIME: &str = "2026-11-20T14:02:11.123Z";
 
-fn fields(value: Value) -> Fields {
+fn fields(value: &Value) -> Fields {
     value.as_object().unwrap().clone()
 }
 
@@ -58,7 +58,7 @@ fn an_error_of_the_configuration_has_line_and_column() {
 
 #[test]
 fn a_call_is_one_line_of_text() {
-    let call = |event: &str, value: Value| call_text(event, &fields(value));
+    let call = |event: &str, value: Value| call_text(event, &fields(&value));
     let whole = json!({
         "operation": "PutBucketPolicy", "resource": "acme\u{1b}[2J\u{202e}", "region": "eu-west-1", "attempt": 1,
         "status": 400, "code": "MalformedPolicy", "request_id": "7K2F", "elapsed_ms": 41,
@@ -79,7 +79,7 @@ proptest! {
     /// Whatever a text is, it stays on its line, hides nothing, and is read back as it was.
     #[test]
     fn a_line_is_one_line_that_is_read_back(text in any::<String>()) {
-        let line = log_line(TIME, Level::Info, "message", fields(json!({ "message": text })));
+        let line = log_line(TIME, Level::Info, "message", fields(&json!({ "message": text })));
         prop_assert!(!line.contains(crate::escape::is_escaped), "{line}");
         let read: Value = serde_json::from_str(&line).unwrap();
         prop_assert_eq!(&read["message"], &json!(text));

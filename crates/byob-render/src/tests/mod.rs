@@ -1,6 +1,7 @@
 //! What users see, pinned. Plans are made by hand here, so that this crate's tests say nothing of the comparison.
 
 mod access;
+mod checks;
 mod drift;
 mod github;
 mod hostile;

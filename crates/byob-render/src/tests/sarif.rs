@@ -93,11 +93,8 @@ fn drift_is_a_result_an_address_with_its_meaning() {
         drift("bucket.vision.public_access_block", Some(shut), Some(open)),
         drift("bucket.vision.tags", Some(tags(&[("Owner", "platform")])), Some(tags(&[]))),
     ];
-    let report = Report {
-        summary: DriftSummary { drifted: 3, addresses: 22, attributes: 58 },
-        drift,
-        ends: Vec::new(),
-    };
+    let summary = DriftSummary { drifted: 3, addresses: 22, attributes: 58 };
+    let report = Report { summary, drift, ends: Vec::new() };
     insta::assert_json_snapshot!(without_version(of_drift(&report)));
 }
 

@@ -89,3 +89,13 @@ pub(crate) fn check_use(world: &mut World, region: &str, reference: &str) -> Res
     }
     Ok(())
 }
+
+/// The ARN and the policy of the key of an object's encryption.
+pub(crate) fn policy_of(
+    world: &mut World,
+    region: &str,
+    reference: &str,
+) -> Result<(String, String), Failure> {
+    let key = find_seen(world, region, reference, Reach::AnyAccount, false)?;
+    Ok((key.core.arn.clone(), key.policy.clone()))
+}

@@ -11,7 +11,7 @@ mod rotation;
 mod tags;
 
 pub(crate) use alias::Alias;
-pub(crate) use crypto::check_use;
+pub(crate) use crypto::{check_use, policy_of};
 pub(crate) use key::{Facet, Key};
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::xml::{Element, S3_NAMESPACE, escape};
 pub(super) struct Encryption {
     pub(super) algorithm: String,
     pub(super) key: Option<String>,
-    bucket_key: bool,
+    pub(super) bucket_key: bool,
     /// What may not be used: `SSE-C`, or `NONE`.
     pub(super) blocked: Vec<String>,
 }

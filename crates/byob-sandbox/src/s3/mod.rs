@@ -3,8 +3,10 @@
 
 mod access;
 mod bucket;
+mod cors;
 mod documents;
 mod encryption;
+mod guard;
 mod locks;
 mod objects;
 mod operation;
@@ -85,7 +87,13 @@ pub(crate) async fn perform(world: &mut World, call: &Call, request: &Request) -
     {
         return Err(no_such_bucket(&target.bucket).into());
     }
-    let record = reach(world, &target, operation == Operation::GetBucketLocation)?;
+    // A preflight is not signed, and over HTTP its host says no region.
+    let any_region = matches!(operation, Operation::GetBucketLocation | Operation::Preflight);
+    let record = reach(world, &target, any_region)?;
+    if operation == Operation::Preflight {
+        return cors::preflight(&record, request);
+    }
+    guard::check(world, &target, &record, operation)?;
     match operation {
         Operation::DeleteBucket => bucket::delete(world, &target, &record).await,
         Operation::GetBucketLocation => Ok(bucket::location(&record)),
@@ -93,7 +101,10 @@ pub(crate) async fn perform(world: &mut World, call: &Call, request: &Request) -
         Operation::Document(sub, Verb::Get) => sub::get(world, &record, sub),
         Operation::Document(sub, Verb::Put) => sub::put(world, &target, &record, sub).await,
         Operation::Document(sub, Verb::Delete) => sub::delete(world, &record, sub),
-        _ => objects::perform(world, &target, &record, operation).await,
+        _ => {
+            let answer = objects::perform(world, &target, &record, operation).await?;
+            Ok(cors::shown(&record, request, answer))
+        }
     }
 }
 

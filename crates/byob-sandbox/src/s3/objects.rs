@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use winterbaume_core::{FsVfs, MockRequest, MockService, StatefulService, default_account_id};
 use winterbaume_s3::S3Service;
 use winterbaume_s3::views::{BucketStateView, ObjectView, S3StateView};
@@ -140,7 +141,7 @@ pub(super) async fn perform(
         extra = check_encryption(world, target, bucket)?;
     }
     if name == "CopyObject" {
-        return copy(world, target, bucket).await;
+        return copy(world, target, bucket, &extra).await;
     }
     let store = open(world, bucket).await?;
     if name == "ListObjectVersions" {
@@ -154,6 +155,9 @@ pub(super) async fn perform(
         false => None,
     };
     let mut request = emulator_request(target);
+    if !extra.is_empty() {
+        request.headers.insert(ENCRYPTED, encryption_note(&extra));
+    }
     let mut held_back = String::new();
     if name == "DeleteObjects" {
         let nothing = BucketStateView::default();
@@ -192,6 +196,12 @@ pub(super) async fn perform(
             false => format!("<DeleteResult>{held_back}</DeleteResult>"),
         };
         answer.body = text.into();
+    }
+    if matches!(name, "GetObject" | "HeadObject") && answer.is_success() {
+        answer.headers.remove(ENCRYPTED);
+        let store = open(world, bucket).await?;
+        let view = view_of(&store.service, &bucket.name).await;
+        extra = encryption_of(&view, target);
     }
     for (header, value) in extra {
         if answer.is_success() {
@@ -259,6 +269,44 @@ fn mend(bucket: &Bucket, view: &mut BucketStateView, before: Option<&BucketState
     mended
 }
 
+/// How an object is encrypted, which the emulator forgets, stands among its metadata, hidden from callers.
+const ENCRYPTED: &str = "x-amz-meta-byob-sandbox-encrypted";
+
+/// The headers that tell of it.
+const ENCRYPTION_HEADERS: [&str; 3] = [
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+];
+
+/// The headers as one value; ARNs and algorithms are ASCII without spaces.
+fn encryption_note(headers: &[(&'static str, String)]) -> HeaderValue {
+    let values = ENCRYPTION_HEADERS.map(|name| {
+        headers.iter().find(|(header, _)| *header == name).map_or("", |(_, value)| value.as_str())
+    });
+    HeaderValue::from_str(&values.join(" ")).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The headers of the object, or of its version, that was asked for.
+fn encryption_of(view: &BucketStateView, target: &Target<'_>) -> Vec<(&'static str, String)> {
+    let is_asked = |object: &&ObjectView| spelling::ours(&object.key) == target.key;
+    let object = match target.parameter("versionId") {
+        Some(version) => view
+            .object_history
+            .values()
+            .flatten()
+            .chain(view.objects.values())
+            .filter(is_asked)
+            .find(|object| object.version_id == version),
+        None => view.objects.values().find(is_asked),
+    };
+    let name = ENCRYPTED.trim_start_matches("x-amz-meta-");
+    let note = object.and_then(|object| object.metadata.iter().find(|(key, _)| key == name));
+    let Some((_, note)) = note else { return Vec::new() };
+    let all = ENCRYPTION_HEADERS.into_iter().zip(note.split(' '));
+    all.filter(|(_, value)| !value.is_empty()).map(|(header, value)| (header, value.to_owned())).collect()
+}
+
 /// What the bucket's default encryption, or the request's own, means for a put: the headers of the answer.
 fn check_encryption(
     world: &mut World,
@@ -279,18 +327,29 @@ fn check_encryption(
         None if algorithm == default.algorithm => default.key,
         None => None,
     };
+    let own = request.header("x-amz-server-side-encryption-bucket-key-enabled").map(|own| own == "true");
+    let bucket_key = own.unwrap_or(algorithm == default.algorithm && default.bucket_key);
     let mut headers = vec![("x-amz-server-side-encryption", algorithm.clone())];
     if algorithm.starts_with("aws:kms")
         && let Some(key) = key
     {
         crate::kms::check_use(world, &bucket.region, &key)?;
+        super::guard::check_key(world, request, &bucket.region, &key)?;
         headers.push(("x-amz-server-side-encryption-aws-kms-key-id", key));
+        if algorithm == "aws:kms" && bucket_key {
+            headers.push(("x-amz-server-side-encryption-bucket-key-enabled", "true".to_owned()));
+        }
     }
     Ok(headers)
 }
 
 /// A copy, also from another bucket: read there, written here.
-async fn copy(world: &mut World, target: &Target<'_>, bucket: &Bucket) -> Outcome {
+async fn copy(
+    world: &mut World,
+    target: &Target<'_>,
+    bucket: &Bucket,
+    encryption: &[(&'static str, String)],
+) -> Outcome {
     let source = target.request.header("x-amz-copy-source").unwrap_or_default();
     let (path, query) = source.split_once('?').unwrap_or((source, ""));
     let (from, key) = path
@@ -324,6 +383,7 @@ async fn copy(world: &mut World, target: &Target<'_>, bucket: &Bucket) -> Outcom
             request.headers.insert(name.clone(), value.clone());
         }
     }
+    request.headers.insert(ENCRYPTED, encryption_note(encryption));
     request.body = read.body.clone();
     let store = open(world, bucket).await?;
     let put = Answer::from_emulator(store.service.handle(request).await);

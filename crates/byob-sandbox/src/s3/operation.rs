@@ -13,6 +13,8 @@ pub(crate) enum Operation {
     DeleteBucket,
     GetBucketLocation,
     PolicyStatus,
+    /// What a browser asks before a request from a page of another origin.
+    Preflight,
     Document(Sub, Verb),
     /// An operation on objects or on what this crate does not know: name and IAM action.
     Object(&'static str, &'static str),
@@ -24,6 +26,9 @@ impl Operation {
         let method = request.method.as_str();
         if bucket.is_empty() {
             return Self::ListBuckets;
+        }
+        if method == "OPTIONS" {
+            return Self::Preflight;
         }
         if !key.is_empty() {
             let copies = request.headers.contains_key("x-amz-copy-source");
@@ -64,6 +69,7 @@ impl Operation {
             Self::DeleteBucket => "DeleteBucket",
             Self::GetBucketLocation => "GetBucketLocation",
             Self::PolicyStatus => "GetBucketPolicyStatus",
+            Self::Preflight => "OPTIONS",
             Self::Document(sub, verb) => sub.names(verb).0,
             Self::Object(name, _) => name,
         }
@@ -77,6 +83,8 @@ impl Operation {
             Self::DeleteBucket => "s3:DeleteBucket",
             Self::GetBucketLocation => "s3:GetBucketLocation",
             Self::PolicyStatus => "s3:GetBucketPolicyStatus",
+            // Needs no right, and a bucket policy cannot refuse it.
+            Self::Preflight => "",
             Self::Document(sub, verb) => sub.names(verb).1,
             Self::Object(_, action) => action,
         }

@@ -200,3 +200,40 @@ async fn a_default_retention_holds_new_versions() {
         s3.delete_object().bucket("retained").key("a").version_id(version).bypass_governance_retention(true);
     assert_eq!(refusal(delete.send().await), refused(403, "AccessDenied"));
 }
+
+#[tokio::test]
+async fn an_objects_headers_tell_how_it_is_encrypted() {
+    let sandbox = sandbox().await;
+    let s3 = bucket(&sandbox, "told").await;
+    let key = kms(&sandbox, "us-east-1").create_key().send().await.unwrap();
+    let arn = key.key_metadata().unwrap().arn().unwrap().to_owned();
+    put(&s3, "told", "before", "x").await;
+    let by_default = aws_sdk_s3::types::ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::AwsKms)
+        .kms_master_key_id(&arn)
+        .build()
+        .unwrap();
+    let rule = aws_sdk_s3::types::ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(by_default)
+        .bucket_key_enabled(true)
+        .build();
+    let encryption =
+        aws_sdk_s3::types::ServerSideEncryptionConfiguration::builder().rules(rule).build().unwrap();
+    s3.put_bucket_encryption()
+        .bucket("told")
+        .server_side_encryption_configuration(encryption)
+        .send()
+        .await
+        .unwrap();
+    put(&s3, "told", "after", "x").await;
+    let head = s3.head_object().bucket("told").key("after").send().await.unwrap();
+    assert_eq!(head.server_side_encryption(), Some(&ServerSideEncryption::AwsKms));
+    assert_eq!(head.ssekms_key_id(), Some(arn.as_str()));
+    assert_eq!(head.bucket_key_enabled(), Some(true));
+    assert_eq!(head.metadata().map(std::collections::HashMap::len).unwrap_or_default(), 0);
+    // What was there keeps its own.
+    let got = s3.get_object().bucket("told").key("before").send().await.unwrap();
+    assert_eq!(got.server_side_encryption(), Some(&ServerSideEncryption::Aes256));
+    assert_eq!((got.ssekms_key_id(), got.bucket_key_enabled()), (None, None));
+    assert_eq!(got.metadata().map(std::collections::HashMap::len).unwrap_or_default(), 0);
+}

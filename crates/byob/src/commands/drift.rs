@@ -55,6 +55,7 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
             terminal::print_json(&to_value(&report, &now));
         }
         DriftFormat::Markdown => terminal::print(&byob_render::drift_markdown(&report, &header)),
+        DriftFormat::Html => terminal::print(&byob_render::drift_html(&report, &header)?),
         DriftFormat::Sarif => github::with_file(&session.loaded, |file| {
             terminal::print_json(&byob_render::drift_sarif(&report, file));
         }),

@@ -9,3 +9,4 @@ pub(crate) mod policy;
 pub(crate) mod sandbox;
 pub(crate) mod state;
 pub(crate) mod validate;
+pub(crate) mod verify;

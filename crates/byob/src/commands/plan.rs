@@ -38,6 +38,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
         }
         PlanFormat::Json => terminal::print(&plan.to_json()),
         PlanFormat::Markdown => terminal::print(&byob_render::plan_markdown(plan, &header)),
+        PlanFormat::Html => terminal::print(&byob_render::plan_html(plan, &header)?),
         PlanFormat::Sarif => github::with_file(&session.loaded, |file| {
             terminal::print_json(&byob_render::plan_sarif(plan, file));
         }),

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use byob_policy::pattern::{Pattern, common, outside};
-use byob_policy::{Document, Effect, ResourceElement, Statement};
 use ipnet::IpNet;
+
+use crate::document::{Document, Effect, ResourceElement, Statement};
+use crate::pattern::{Pattern, common, outside};
 
 /// How many patterns are looked at in pairs.
 const PAIRED: usize = 8;
@@ -19,18 +20,18 @@ fn is_network_key(key: &str) -> bool {
 }
 
 /// Whether a statement asks where a request comes from.
-pub(super) fn asks_for_network(statement: &Statement) -> bool {
+pub fn asks_for_network(statement: &Statement) -> bool {
     statement.condition.values().flat_map(|keys| keys.keys()).any(|key| is_network_key(key))
 }
 
 /// Whether a statement refuses by where a request comes from.
-pub(super) fn is_network_deny(statement: &Statement) -> bool {
+pub fn is_network_deny(statement: &Statement) -> bool {
     statement.effect == Effect::Deny && asks_for_network(statement)
 }
 
 /// The document as one meets it who comes from wherever it lets in: without the Denies that ask for that, and with Allows
 /// that do not ask. Beside it, where each of its statements stands in the whole document.
-pub(super) fn from_anywhere(document: &Document) -> (Document, Vec<usize>) {
+pub fn from_anywhere(document: &Document) -> (Document, Vec<usize>) {
     let kept = document.statements.iter().enumerate().filter(|(_, one)| !is_network_deny(one));
     let (places, statements) = kept
         .map(|(index, one)| {
@@ -47,7 +48,7 @@ pub(super) fn from_anywhere(document: &Document) -> (Document, Vec<usize>) {
 
 /// An address of each part into which the document's own networks cut these: two addresses of one part lie in the same of
 /// them. The first of each of these networks comes first.
-pub(super) fn sources(egress: &BTreeSet<String>, document: &Document) -> Vec<String> {
+pub fn sources(egress: &BTreeSet<String>, document: &Document) -> Vec<String> {
     let networks: BTreeSet<IpNet> = egress.iter().filter_map(|text| network(text)).collect();
     let keys = document.statements.iter().flat_map(|one| one.condition.values()).flatten();
     let named = keys.filter(|(key, _)| is_network_key(key)).flat_map(|(_, values)| values);
@@ -79,7 +80,7 @@ fn next(address: IpAddr) -> Option<IpAddr> {
 /// An object that no policy means, then one of each part of the folder that a statement's resources tell from the rest;
 /// exact for up to two patterns that overlap. Of a bucket without a folder for W&B (empty), what a pattern names by its
 /// first folder is a part that was set aside, and not W&B's.
-pub(super) fn objects(bucket_arn: &str, folder: &str, document: &Document) -> Vec<String> {
+pub fn objects(bucket_arn: &str, folder: &str, document: &Document) -> Vec<String> {
     let mut objects = vec![format!("{bucket_arn}/{folder}byob-rules-ask-for-this")];
     let within = Pattern::new(&format!("{bucket_arn}/{folder}?*"));
     let whole = [bucket_arn.to_owned(), format!("{bucket_arn}/*"), "*".to_owned()];

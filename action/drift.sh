@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# `command: drift`: what was changed outside byob, in the log, in the job's summary, and in one issue that is opened,
+# kept up to date and closed. It speaks once for each drift: the issue says so, and this step is red, when there is
+# something new; until then it is green. Without the issue it ends as byob does.
+set -euo pipefail
+# shellcheck source=action/github.sh
+. "${BASH_SOURCE[0]%/*}/github.sh"
+permission="issues: write"
+label=byob-drift
+yes_or_no issue "$BYOB_ISSUE"
+yes_or_no who "$BYOB_WHO"
+[ "$BYOB_WHO" = false ] || selection+=(--who)
+[ -z "$BYOB_FAIL_ON" ] || selection+=("--fail-on=$BYOB_FAIL_ON")
+
+
+# Sets `number` (or nothing), `state` and $work/known, the body, of our issue: what this very token wrote, with our label
+# and our marker.
+find_issue() {
+  local after=null found
+  number=
+  state=
+  while :; do
+    jq -n --arg repository "$GITHUB_REPOSITORY" --arg with "$label" --argjson after "$after" \
+      '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, "label": $with, after: $after}' \
+      >"$work/variables"
+    graphql "reading the issues" issues "$work/variables"
+    found=$(jq -c --arg mark "$mark" \
+      'first(.data.repository.issues.nodes[] | select(.viewerDidAuthor and (.body | startswith($mark)))) // empty' \
+      "$work/answer")
+    if [ -n "$found" ]; then
+      number=$(jq -r .number <<<"$found")
+      state=$(jq -r .state <<<"$found")
+      jq -rj .body <<<"$found" | tr -d '\r' >"$work/known"
+      return 0
+    fi
+    jq -e '.data.repository.issues.pageInfo.hasNextPage' "$work/answer" >/dev/null || return 0
+    after=$(jq '.data.repository.issues.pageInfo.endCursor' "$work/answer")
+  done
+}
+
+# The issue is found by its label: without the right to set one, each run would open another.
+insist_on_label() {
+  api GET "/repos/$GITHUB_REPOSITORY/labels/$label"
+  [ "$status" = 404 ] || return 0
+  jq -n --arg name "$label" '{name: $name, color: "d93f0b", description: "byob found a change made outside it"}' \
+    >"$work/payload"
+  must "making the label $label" POST "/repos/$GITHUB_REPOSITORY/labels" "$work/payload"
+}
+
+# Writes the body, and the state where one is given.
+patch() {
+  jq -Rs --arg state "${1:-}" '{body: .} + if $state == "" then {} else {state: $state} end' "$work/body" >"$work/payload"
+  must "updating issue $number" PATCH "/repos/$GITHUB_REPOSITORY/issues/$number" "$work/payload"
+}
+
+comment() {
+  jq -Rs '{body: .}' "$1" >"$work/payload"
+  must "commenting on issue $number" POST "/repos/$GITHUB_REPOSITORY/issues/$number/comments" "$work/payload"
+}
+
+# The issue says what drifts. Sets `news`: whether it had to be said. The comment comes before the body that remembers
+# it: rather said twice than never.
+tell() {
+  news=true
+  {
+    printf '%s\n<!-- drift %s -->\n' "$mark" "$hash"
+    cat -- "$work/drift.md"
+  } >"$work/body"
+  if [ -z "$number" ]; then
+    insist_on_label
+    jq -Rs --arg with "$label" --arg title "byob: drift of $BYOB_CONFIG" '{title: $title, body: ., labels: [$with]}' \
+      "$work/body" >"$work/payload"
+    must "opening the issue" POST "/repos/$GITHUB_REPOSITORY/issues" "$work/payload"
+    number=$(jq -r .number "$work/answer")
+  elif ! grep -qxF -- "<!-- drift $hash -->" "$work/known"; then
+    {
+      printf 'The drift is another one now, says [this run](%s).\n\n' "$run_url"
+      cat -- "$work/drift.md"
+    } >"$work/said-now"
+    comment "$work/said-now"
+    patch open
+  else
+    news=false
+    if [ "$state" = CLOSED ]; then
+      say notice "issue $number was closed by somebody for this very drift; it stays closed until there is another one"
+    elif ! cmp -s "$work/body" "$work/known"; then
+      # The same drift, and more is known of it: who did it, for example.
+      patch
+    fi
+  fi
+}
+
+# Nothing drifts: an open issue is closed.
+clear_up() {
+  [ "$state" = OPEN ] || return 0
+  printf 'No drift any more, says [this run](%s).\n' "$run_url" >"$work/said-now"
+  comment "$work/said-now"
+  { printf '%s\n' "$mark" && cat -- "$work/said-now"; } >"$work/body"
+  patch closed
+}
+
+summary=$GITHUB_STEP_SUMMARY
+: >"$work/drift.md"
+GITHUB_STEP_SUMMARY=$work/drift.md run_byob "$work/drift.json" drift "${selection[@]}" --format=json
+output exitcode "$code"
+case $code in
+  0 | 2) ;;
+  *) exit 1 ;;
+esac
+[ -s "$work/drift.md" ] || die "byob wrote no summary"
+show "$work/drift.md"
+cat -- "$work/drift.md" >>"$summary"
+drifted=$(jq '.drift | length > 0' "$work/drift.json")
+output has-changes "$drifted"
+[ "$BYOB_ISSUE" = true ] || exit "$code"
+
+mark=$(marker drift)
+# What makes a drift another one: what differs, not when or by whom it was seen.
+hash=$(jq -cS '[.drift[] | {address, severity, changes}]' "$work/drift.json" | sha256sum | cut -d' ' -f1)
+find_issue
+if [ "$drifted" = false ]; then
+  clear_up
+  exit 0
+fi
+tell
+if [ "$news" = false ]; then
+  say notice "the drift is the one that issue $number tells of"
+  exit 0
+fi
+exit "$code"

@@ -1,0 +1,318 @@
+//! Whether the bucket policy that AWS has gives W&B each of its actions, or keeps it out where it is to be out.
+//!
+//! Source: W&B documentation, "Bring your own bucket", "Reference buckets". What breaks without an action follows from
+//! what the action does where the pages do not say it.
+
+use byob_model::address::Kind;
+use byob_model::desired::{REFERENCE_ACTIONS, STORAGE_ACTIONS};
+use byob_model::kind::Purpose;
+use byob_policy::{
+    AccountId, Arn, Circumstances, Decision, Document, Guarded, Identity, Reason, Request, Requester,
+    ResourceClass, actions_matching, evaluate, is_public, is_unique_id, principal_in_words, reach,
+};
+
+use crate::check::{Check, Outcome};
+use crate::subject::Subject;
+
+/// What each action is for, and what W&B fails to do without it.
+const MEANINGS: [(&str, &str, &str); 12] = [
+    ("s3:GetObject*", "read objects", "files, media and artifacts do not open: 403 on download"),
+    ("s3:GetObject", "read objects", "media do not show: 403 on download"),
+    ("s3:PutObject", "write objects", "runs cannot upload: 403 on upload"),
+    ("s3:DeleteObject", "delete objects", "deleted runs and artifacts stay and cost"),
+    ("s3:AbortMultipartUpload", "abort uploads", "failed uploads stay and cost"),
+    (
+        "s3:ListBucket",
+        "list objects",
+        "files are not found; the check of the bucket fails when a team is made",
+    ),
+    ("s3:ListBucketMultipartUploads", "list unfinished uploads", "large uploads are not resumed"),
+    ("s3:ListBucketVersions", "list versions", "artifact garbage collection frees nothing"),
+    ("s3:GetBucketVersioning", "read the versioning", "artifact garbage collection does not run"),
+    ("s3:GetBucketCORS", "read the CORS rules", "the check of the bucket fails when a team is made"),
+    ("s3:GetBucketLocation", "read the region", "the bucket is not found in its region"),
+    (
+        "s3:GetEncryptionConfiguration",
+        "read the default encryption",
+        "the check of the bucket fails when a team is made",
+    ),
+];
+
+/// One of W&B's principals that can send a request.
+pub(crate) fn requesters(subject: &Subject<'_>) -> Vec<(String, Requester)> {
+    let all = subject.wandb.principals.iter();
+    all.filter_map(|principal| Some((principal.clone(), principal.parse().ok()?))).collect()
+}
+
+/// The account of a principal that names one.
+pub(crate) fn account_of(principal: &str) -> Option<AccountId> {
+    principal.parse().ok().or_else(|| principal.parse::<Arn>().ok()?.account_id())
+}
+
+/// What the requester's own side gives it: of another account's it is W&B's to give, and taken for given. In the
+/// bucket's own account a policy that byob manages names the principal itself, and has to suffice.
+pub(crate) fn own_side(requester: &Requester, owner: Option<&AccountId>, managed: bool) -> Identity {
+    if managed && requester.account().as_ref() == owner { Identity::Nothing } else { Identity::Everything }
+}
+
+pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
+    let patterns: &[&str] = match subject.purpose() {
+        Purpose::Storage => &STORAGE_ACTIONS,
+        Purpose::Reference => &REFERENCE_ACTIONS,
+    };
+    let document = subject.live_policy();
+    let asked = Asked::new(subject, &document);
+    let address = subject.address.aspect(Kind::BucketPolicy);
+    if !subject.root.wandb_access {
+        return vec![Check::new(
+            "taken-out",
+            &address,
+            "the bucket policy gives W&B nothing, as wandb_access = false says",
+            taken_out(subject, patterns, &asked),
+        )];
+    }
+    patterns
+        .iter()
+        .map(|pattern| {
+            let (_, may, without) = meaning(pattern);
+            let proves = format!("the bucket policy lets W&B {may}");
+            let outcome = match asked.refused(pattern) {
+                None => Outcome::Passed { given: asked.given.clone() },
+                Some(refused) => {
+                    Outcome::failed(refused.told(subject, &document), cure(subject, &refused), without)
+                }
+            };
+            Check::new(*pattern, &address, proves, outcome)
+        })
+        .collect()
+}
+
+fn meaning(pattern: &str) -> (&'static str, &'static str, &'static str) {
+    const UNKNOWN: (&str, &str, &str) = ("", "work", "a part of W&B does not work");
+    MEANINGS.iter().find(|(action, ..)| *action == pattern).copied().unwrap_or(UNKNOWN)
+}
+
+fn taken_out(subject: &Subject<'_>, patterns: &[&str], asked: &Asked<'_>) -> Outcome {
+    let given = requesters(subject).into_iter().find_map(|(name, who)| {
+        // The root user of the owner's account is W&B only by a mistake that the rules tell.
+        patterns.iter().flat_map(|pattern| asked.requests(pattern)).find_map(|(action, resource)| {
+            let decision = asked.ask(&who, action, &resource, None);
+            let granted = decision.is_allowed() && decision.reason != Reason::OwnIdentity;
+            granted.then(|| format!("{} may {action} on {resource}", words(subject, &name)))
+        })
+    });
+    match given {
+        None => Outcome::PASSED,
+        Some(seen) => Outcome::failed(
+            seen,
+            "byob plan shows the statement, byob apply takes it out; one that byob.toml itself gives has to go there",
+            "nothing: W&B goes on working, although it is meant to be out",
+        ),
+    }
+}
+
+pub(crate) fn words(subject: &Subject<'_>, principal: &str) -> String {
+    principal_in_words(principal, subject.owner().as_ref())
+}
+
+/// A bucket policy as W&B's requests meet it.
+struct Asked<'a> {
+    subject: &'a Subject<'a>,
+    /// Without what asks where a request comes from, if that is not known of W&B.
+    document: Document,
+    /// Where each statement stands in the policy that AWS has.
+    places: Vec<usize>,
+    restricts: bool,
+    /// Addresses of W&B's; one `None` where they are not known.
+    sources: Vec<Option<String>>,
+    /// What was taken for granted.
+    given: Option<String>,
+}
+
+/// A request that does not go through.
+struct RefusedRequest {
+    principal: String,
+    action: &'static str,
+    resource: String,
+    source: Option<String>,
+    reason: Reason,
+    /// The statement of the policy that AWS has, from 0.
+    deciding: Option<usize>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(subject: &'a Subject<'a>, document: &Document) -> Self {
+        let egress = &subject.wandb.egress;
+        let [.., restricts] = subject.block();
+        // Whether a policy is public is asked of the policy as it is.
+        let restricts = restricts && is_public(document).is_public();
+        let by_network = document.statements.iter().any(reach::asks_for_network);
+        let (asked, places, sources) = if egress.is_empty() {
+            let (asked, places) = reach::from_anywhere(document);
+            (asked, places, vec![None])
+        } else {
+            let places = (0..document.statements.len()).collect();
+            (document.clone(), places, reach::sources(egress, document).into_iter().map(Some).collect())
+        };
+        let keys = || document.statements.iter().flat_map(|s| s.condition.values()).flat_map(|k| k.keys());
+        let tls = ["aws:SecureTransport", "s3:TlsVersion"];
+        let by_tls = keys().any(|key| tls.iter().any(|known| known.eq_ignore_ascii_case(key)));
+        let mut given = Vec::new();
+        if by_tls {
+            given.push("over TLS 1.3".to_owned());
+        }
+        if by_network {
+            given.push(match egress.is_empty() {
+                true => {
+                    "from an address that it lets in (W&B's own are not known: [wandb] egress)".to_owned()
+                }
+                false => "from each of [wandb] egress".to_owned(),
+            });
+        }
+        Self {
+            subject,
+            document: asked,
+            places,
+            restricts,
+            sources,
+            given: (!given.is_empty()).then(|| given.join(", ")),
+        }
+    }
+
+    /// The requests that stand for all of a pattern's.
+    fn requests(&self, pattern: &str) -> Vec<(&'static str, String)> {
+        let objects = reach::objects(&self.subject.arn(), &self.subject.folder(), &self.document);
+        let mut all = Vec::new();
+        for action in actions_matching(pattern) {
+            for class in &action.classes {
+                match class {
+                    ResourceClass::Bucket => all.push((action.name, self.subject.arn())),
+                    ResourceClass::Objects => {
+                        all.extend(objects.iter().map(|object| (action.name, object.clone())));
+                    }
+                    ResourceClass::Key => {}
+                }
+            }
+        }
+        all
+    }
+
+    fn refused(&self, pattern: &str) -> Option<RefusedRequest> {
+        let requests = self.requests(pattern);
+        requesters(self.subject).into_iter().find_map(|(principal, who)| {
+            requests.iter().find_map(|(action, resource)| {
+                self.sources.iter().find_map(|source| {
+                    let decision = self.ask(&who, action, resource, source.as_deref());
+                    (!decision.is_allowed()).then(|| RefusedRequest {
+                        principal: principal.clone(),
+                        action,
+                        resource: resource.clone(),
+                        source: source.clone(),
+                        reason: decision.reason,
+                        deciding: decision
+                            .deciding
+                            .first()
+                            .and_then(|index| self.places.get(*index))
+                            .copied(),
+                    })
+                })
+            })
+        })
+    }
+
+    fn ask(&self, who: &Requester, action: &str, resource: &str, source: Option<&str>) -> Decision {
+        request(self.subject, &self.document, self.restricts, (who, action, resource, source))
+    }
+}
+
+/// One request of W&B's against a bucket policy, over TLS.
+fn request(
+    subject: &Subject<'_>,
+    document: &Document,
+    restricts: bool,
+    (who, action, resource, source): (&Requester, &str, &str, Option<&str>),
+) -> Decision {
+    let one = |key: &str, value: &str| (key.to_owned(), vec![value.to_owned()]);
+    let mut context = vec![
+        one("aws:SecureTransport", "true"),
+        one("s3:TlsVersion", "1.3"),
+        one("aws:ViaAWSService", "false"),
+        // W&B signs its requests, and hands out pre-signed URLs, with version 4.
+        one("s3:signatureversion", "AWS4-HMAC-SHA256"),
+        one("s3:authType", "REST-HEADER"),
+        one("aws:RequestedRegion", subject.region()),
+        one("aws:ResourceAccount", subject.account_id),
+        one("s3:ResourceAccount", subject.account_id),
+    ];
+    context.extend(source.map(|address| one("aws:SourceIp", address)));
+    let owner = subject.owner();
+    let circumstances = Circumstances {
+        restrict_public_buckets: restricts,
+        ..Circumstances::new(
+            Guarded::Bucket,
+            owner.clone(),
+            own_side(who, owner.as_ref(), subject.desired_policy().is_some()),
+        )
+    };
+    evaluate(document, &Request::new(who.clone(), action, resource, context), &circumstances)
+}
+
+impl RefusedRequest {
+    fn told(&self, subject: &Subject<'_>, document: &Document) -> String {
+        let who = words(subject, &self.principal);
+        let from = self.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
+        let named = |index| statement(document, index);
+        let why = match (self.reason, self.deciding) {
+            (Reason::DeniedByStatement, Some(index)) => format!("{} denies it", named(index)),
+            (Reason::CutOffAsPublic, Some(index)) => format!(
+                "{} is public, and restrict_public_buckets then cuts off every other account",
+                named(index)
+            ),
+            (Reason::IdentityMissing, Some(index)) => {
+                format!("{} lets its account in, and does not name it", named(index))
+            }
+            _ => match document.statements.iter().flat_map(principals).find(|p| is_unique_id(p)) {
+                Some(id) => format!(
+                    "no statement allows it; the policy names `{id}`, what AWS leaves of a deleted user or role"
+                ),
+                None => "no statement allows it".to_owned(),
+            },
+        };
+        format!("{who} may not {} on {}{from}: {why}", self.action, self.resource)
+    }
+}
+
+fn cure(subject: &Subject<'_>, refused: &RefusedRequest) -> String {
+    let Some(desired) = subject.desired_policy() else {
+        return format!(
+            "the policy is not byob's to manage: have the action given there, or take \"policy\" out of `unmanaged` of [{}]",
+            subject.address
+        );
+    };
+    let back = refused.principal.parse().is_ok_and(|who: Requester| {
+        request(subject, desired, false, (&who, refused.action, &refused.resource, refused.source.as_deref()))
+            .is_allowed()
+    });
+    if back {
+        "byob plan shows what was changed, byob apply puts byob's own policy back".to_owned()
+    } else {
+        format!(
+            "byob.toml itself keeps W&B out: byob plan names the field of [{}]; correct it and apply",
+            subject.address
+        )
+    }
+}
+
+/// The AWS principals of a statement.
+pub(crate) fn principals(statement: &byob_policy::Statement) -> impl Iterator<Item = &str> {
+    let all = statement.principal.iter().filter_map(|element| element.principals().0.get("AWS"));
+    all.flatten().map(String::as_str)
+}
+
+/// How people find a statement: by its `Sid`, else by its number from 1.
+pub(crate) fn statement(document: &Document, index: usize) -> String {
+    match document.statements.get(index).and_then(|s| s.sid.as_deref()).filter(|sid| !sid.is_empty()) {
+        Some(sid) => format!("statement `{sid}`"),
+        None => format!("statement {}", index + 1),
+    }
+}

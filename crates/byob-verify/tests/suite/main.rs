@@ -1,0 +1,482 @@
+//! What each check says yes and no to, and that nothing stays behind whatever happens.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod scene;
+
+use std::rc::Rc;
+
+use byob_model::Kind;
+use byob_model::desired::{KEY_USE_ACTIONS, STORAGE_ACTIONS};
+use byob_model::kind::{Attributes, ObjectLock, Policy, RetentionMode};
+use byob_model::live::{LiveAspect, LiveBucket, LiveKey};
+use byob_model::recorded::Recorded;
+use byob_policy::Document;
+use byob_verify::{Check, Encrypted, Outcome, judge, prove, subjects};
+use scene::{Bucket, EXAMPLE, facts, failed, failures, now, repolicy, run, verify, wants, world};
+use serde_json::{Value, json};
+
+const VISION: &str = "acme-wandb-vision";
+
+fn vision(
+    change_world: impl FnOnce(&mut byob_model::live::Live),
+    change_bucket: impl FnOnce(&mut Bucket),
+) -> Vec<Check> {
+    verify(EXAMPLE, "vision", change_world, change_bucket)
+}
+
+fn find<'a>(checks: &'a [Check], id: &str) -> &'a Check {
+    checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no check {id}: {checks:#?}"))
+}
+
+fn seen(checks: &[Check], id: &str) -> String {
+    match &find(checks, id).outcome {
+        Outcome::Failed { seen, .. } => seen.clone(),
+        other => panic!("{id}: {other:?}"),
+    }
+}
+
+fn why(checks: &[Check], id: &str) -> String {
+    match &find(checks, id).outcome {
+        Outcome::Skipped { why } => why.clone(),
+        other => panic!("{id}: {other:?}"),
+    }
+}
+
+/// Changes each statement with this `Sid`.
+fn statements(policy: &mut Value, sid: &str, change: impl Fn(&mut Value)) {
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        if statement["Sid"] == sid {
+            change(statement);
+        }
+    }
+}
+
+#[test]
+fn both_buckets_of_the_example_pass() {
+    for label in ["storage", "vision"] {
+        let checks = verify(EXAMPLE, label, |_| {}, |_| {});
+        assert_eq!(failures(&checks), [""; 0], "{checks:#?}");
+        let mut ids: Vec<&str> = checks.iter().map(|check| check.id.as_str()).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "each check has an id of its own");
+    }
+    let checks = vision(|_| {}, |_| {});
+    assert!(checks.iter().all(|check| matches!(check.outcome, Outcome::Passed { .. })), "{checks:#?}");
+    assert_eq!(checks.iter().filter(|check| check.id.starts_with("s3:")).count(), 11);
+    assert_eq!(checks.iter().filter(|check| check.id.starts_with("kms:")).count(), 5);
+    let given = Outcome::Passed { given: Some("over TLS 1.3".to_owned()) };
+    assert_eq!(find(&checks, "s3:PutObject").outcome, given);
+}
+
+#[test]
+fn each_missing_action_fails_its_own_check() {
+    for action in STORAGE_ACTIONS {
+        let checks = vision(
+            |live| {
+                repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                    statements(policy, "WandbAccountAccess", |statement| {
+                        let actions = statement["Action"].as_array().unwrap();
+                        let rest: Vec<Value> =
+                            actions.iter().filter(|one| **one != action).cloned().collect();
+                        assert_eq!(rest.len(), 10);
+                        statement["Action"] = Value::Array(rest);
+                    });
+                });
+            },
+            |_| {},
+        );
+        assert_eq!(failures(&checks), [action]);
+        assert!(seen(&checks, action).contains("no statement allows it"));
+    }
+}
+
+#[test]
+fn an_action_that_is_given_on_the_wrong_half_is_missing() {
+    let checks = vision(
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                statements(policy, "WandbAccountAccess", |one| {
+                    one["Resource"] = json!("arn:aws:s3:::acme-wandb-vision/*");
+                });
+            });
+        },
+        |_| {},
+    );
+    assert!(failures(&checks).contains(&"s3:ListBucket"), "{:?}", failures(&checks));
+    assert!(!failures(&checks).contains(&"s3:PutObject"));
+}
+
+#[test]
+fn a_deny_that_meets_wandb_is_named() {
+    let checks = vision(
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                policy["Statement"].as_array_mut().unwrap().push(json!({"Sid": "NoDeletes", "Effect": "Deny",
+                    "Principal": "*", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::acme-wandb-vision/*"}));
+            });
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&checks), ["s3:DeleteObject"]);
+    assert!(seen(&checks, "s3:DeleteObject").ends_with("statement `NoDeletes` denies it"));
+}
+
+#[test]
+fn a_principal_that_was_deleted_is_recognised() {
+    let checks = vision(
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                statements(policy, "WandbAccountAccess", |one| {
+                    one["Principal"] = json!({"AWS": "AROAEXAMPLEEXAMPLE123"});
+                });
+            });
+        },
+        |_| {},
+    );
+    assert!(seen(&checks, "s3:GetObject*").contains("what AWS leaves of a deleted user or role"));
+}
+
+#[test]
+fn a_public_statement_cuts_wandb_off_where_the_block_is_on() {
+    let checks = vision(
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                policy["Statement"].as_array_mut().unwrap().push(json!({"Sid": "Open", "Effect": "Allow",
+                    "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme-wandb-vision/*"}));
+            });
+        },
+        |_| {},
+    );
+    let failures = failures(&checks);
+    assert_eq!(failures.iter().filter(|id| id.starts_with("s3:")).count(), 11);
+    assert!(failures.contains(&"not-public") && failures.contains(&"nobody-else"), "{failures:?}");
+    assert!(seen(&checks, "not-public").contains("statement `Open`"));
+    assert!(seen(&checks, "nobody-else").contains("statement `Open` allows it"));
+}
+
+#[test]
+fn somebody_else_who_is_let_in_is_told_and_a_missing_deny_lets_nobody_in() {
+    let checks = vision(
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                policy["Statement"].as_array_mut().unwrap().push(json!({"Sid": "Vendor", "Effect": "Allow",
+                    "Principal": {"AWS": "arn:aws:iam::999988887777:root"}, "Action": "s3:GetObject",
+                    "Resource": "arn:aws:s3:::acme-wandb-vision/*"}));
+            });
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&checks), ["nobody-else"]);
+    assert!(seen(&checks, "nobody-else").contains("999988887777"), "{checks:#?}");
+    let without_tls = vision(
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                policy["Statement"].as_array_mut().unwrap().retain(|one| one["Sid"] != "ByobTlsOnly");
+            });
+        },
+        |bucket| bucket.tls_only = false,
+    );
+    assert_eq!(failures(&without_tls), ["plain-http"]);
+}
+
+#[test]
+fn other_teams_statements_that_stay_are_told_and_no_failure() {
+    let keep = EXAMPLE.replace("tls_only = true", "tls_only = true\nforeign_statements = \"keep\"");
+    let checks = verify(
+        &keep,
+        "vision",
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                policy["Statement"].as_array_mut().unwrap().push(json!({"Sid": "Vendor", "Effect": "Allow",
+                    "Principal": {"AWS": "arn:aws:iam::999988887777:root"}, "Action": "s3:GetObject",
+                    "Resource": "arn:aws:s3:::acme-wandb-vision/*"}));
+            });
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&checks), [""; 0]);
+    assert!(why(&checks, "nobody-else").ends_with("they let in account 999988887777"));
+}
+
+#[test]
+fn each_missing_action_of_the_key_fails_its_own_check() {
+    for action in KEY_USE_ACTIONS {
+        let checks = vision(
+            |live| {
+                let Some(LiveKey::Exists(key)) = live.keys.values_mut().next() else { panic!("no key") };
+                repolicy(&mut key.aspects, Kind::KeyPolicy, |policy| {
+                    statements(policy, "WandbAccountAccess", |statement| {
+                        let actions = statement["Action"].as_array().unwrap();
+                        let rest: Vec<Value> =
+                            actions.iter().filter(|one| **one != action).cloned().collect();
+                        statement["Action"] = Value::Array(rest);
+                    });
+                });
+            },
+            |_| {},
+        );
+        assert_eq!(failures(&checks), [action]);
+    }
+}
+
+#[test]
+fn a_key_policy_without_the_principal_fails_all_five() {
+    let checks = vision(
+        |live| {
+            let Some(LiveKey::Exists(key)) = live.keys.values_mut().next() else { panic!("no key") };
+            repolicy(&mut key.aspects, Kind::KeyPolicy, |policy| {
+                policy["Statement"].as_array_mut().unwrap().retain(|one| one["Sid"] != "WandbAccountAccess");
+            });
+        },
+        |_| {},
+    );
+    let failures = failures(&checks);
+    assert_eq!(failures.len(), 5, "{failures:?}");
+    assert!(failures.iter().all(|id| id.starts_with("kms:")));
+    assert!(find(&checks, failures[0]).proves.contains("key.vision"));
+}
+
+#[test]
+fn a_key_that_is_gone_or_that_nobody_may_look_at_is_told() {
+    let gone = vision(|live| live.aliases.values_mut().for_each(|arn| *arn = None), |_| {});
+    assert!(seen(&gone, "key").contains("no key has the alias"));
+    // Where aliases may not be listed and nothing is recorded.
+    let unlisted = vision(|live| live.aliases.clear(), |_| {});
+    assert!(failures(&unlisted).contains(&"key"));
+    let hidden = vision(|live| live.keys.values_mut().for_each(|key| *key = LiveKey::Forbidden), |_| {});
+    assert_eq!(failures(&hidden), [""; 0]);
+    assert!(why(&hidden, "key").contains("may not look at the key"));
+}
+
+#[test]
+fn cors_without_put_fails_and_so_do_a_hidden_etag_and_a_foreign_origin() {
+    let without_put =
+        vision(|_| {}, |bucket| bucket.cors[0].allowed_methods.retain(|method| method != "PUT"));
+    assert_eq!(failures(&without_put), ["cors https://acme.wandb.io"]);
+    assert!(seen(&without_put, "cors https://acme.wandb.io").contains("PUT: "), "{without_put:#?}");
+    let hidden = vision(|_| {}, |bucket| bucket.cors[0].expose_headers.clear());
+    assert_eq!(failures(&hidden), ["cors etag"]);
+    let foreign =
+        vision(|_| {}, |bucket| bucket.cors[0].allowed_origins = std::iter::once("*".to_owned()).collect());
+    assert_eq!(failures(&foreign), ["cors foreign"]);
+    let gone = vision(|_| {}, |bucket| bucket.cors.clear());
+    assert_eq!(failures(&gone), ["cors etag", "cors https://acme.wandb.io"]);
+    let storage = verify(EXAMPLE, "storage", |_| {}, |_| {});
+    assert!(why(&storage, "cors foreign").contains("lets every origin in"));
+}
+
+#[test]
+fn encryption_that_was_changed_fails_by_the_objects_headers() {
+    for (found, told) in [
+        (Encrypted { algorithm: Some("AES256".to_owned()), ..Encrypted::default() }, "headers say AES256"),
+        (
+            Encrypted {
+                algorithm: Some("aws:kms".to_owned()),
+                key: Some("arn:aws:kms:eu-west-1:123456789012:key/other".to_owned()),
+                bucket_key: true,
+            },
+            "key/other",
+        ),
+    ] {
+        let checks = vision(|_| {}, |bucket| bucket.encrypted = found);
+        assert_eq!(failures(&checks), ["encryption"]);
+        assert!(seen(&checks, "encryption").contains(told), "{checks:#?}");
+    }
+    let no_bucket_key = vision(|_| {}, |bucket| bucket.encrypted.bucket_key = false);
+    assert_eq!(failures(&no_bucket_key), ["encryption"]);
+}
+
+#[test]
+fn the_wrong_region_fails_and_names_the_right_one() {
+    let checks = vision(|live| facts(live, VISION).region = "eu-central-1".to_owned(), |_| {});
+    assert_eq!(failures(&checks), ["region"]);
+    assert_eq!(seen(&checks, "region"), "the bucket stands in eu-central-1, and W&B would be told eu-west-1");
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_the_one_thing_that_is_said() {
+    let desired = wants(EXAMPLE);
+    let mut live = world(&desired);
+    live.buckets.insert(VISION.to_owned(), LiveBucket::Absent);
+    let all = subjects(&desired, &live, &Recorded::default());
+    let subject = all.iter().find(|subject| subject.address.label == "vision").unwrap();
+    let checks = judge(subject);
+    assert_eq!(checks.len(), 1);
+    assert_eq!(seen(&checks, "exists"), "there is no bucket `acme-wandb-vision`");
+}
+
+#[test]
+fn a_request_that_is_refused_fails_and_what_depends_on_it_is_not_looked_at() {
+    let checks = vision(|_| {}, |bucket| bucket.denied = vec!["PutObject"]);
+    assert_eq!(failures(&checks), ["put", "multipart", "signed-put"]);
+    for id in ["head", "encryption", "get", "list", "signed-get", "plain-http", "delete"] {
+        assert_eq!(why(&checks, id), "nothing could be written");
+    }
+    let unlisted = vision(|_| {}, |bucket| bucket.denied = vec!["ListBucket"]);
+    assert_eq!(failures(&unlisted), ["list"]);
+    assert!(
+        matches!(&find(&unlisted, "list").outcome, Outcome::Failed { cure, .. } if cure.contains("s3:ListBucket"))
+    );
+}
+
+#[test]
+fn the_folder_lies_below_the_path() {
+    let text = EXAMPLE.replace("versioning = \"enabled\"", "versioning = \"enabled\"\npath = \"teams/a\"");
+    let desired = wants(&text);
+    let live = world(&desired);
+    let all = subjects(&desired, &live, &Recorded::default());
+    let subject = all.iter().find(|subject| subject.address.label == "vision").unwrap();
+    let bucket = Bucket { denied: vec!["DeleteObjectVersion"], ..Bucket::of(subject) };
+    let proved = run(subject, &bucket, &|| false);
+    assert!(bucket.objects.borrow().keys().all(|key| key.starts_with("teams/a/.byob-verify/run/")));
+    // Three versions and the marker of the delete.
+    assert_eq!(proved.left.len(), 4, "{:?}", proved.left);
+    assert_eq!(
+        proved.left[0].removed_by,
+        "aws s3api delete-object --region eu-west-1 --bucket acme-wandb-vision --key \
+         teams/a/.byob-verify/run/multipart --version-id v3"
+    );
+    assert!(proved.checks.iter().any(|check| check.id == "clean" && failed(check)));
+}
+
+/// With an interrupt before each request, with each answer lost, and with each operation denied.
+#[test]
+fn nothing_stays_behind_whatever_happens() {
+    let desired = wants(EXAMPLE);
+    let live = world(&desired);
+    let all = subjects(&desired, &live, &Recorded::default());
+    for subject in &all {
+        for versioned in [true, false] {
+            let fresh = || Bucket { versioned, ..Bucket::of(subject) };
+            let mut interrupted = 0;
+            for requests in 0.. {
+                let bucket = fresh();
+                let proved = run(subject, &bucket, &|| bucket.requests.get() >= requests);
+                assert!(bucket.is_empty(), "interrupted after {requests}");
+                if !proved.interrupted {
+                    break;
+                }
+                interrupted += 1;
+            }
+            assert!(interrupted > 10, "{interrupted}");
+            for lost in 0..30 {
+                let bucket = Bucket { loses: Some(lost), ..fresh() };
+                let proved = run(subject, &bucket, &|| false);
+                assert!(bucket.is_empty() && proved.left.is_empty(), "answer {lost} lost: {:?}", proved.left);
+            }
+            for denied in
+                ["PutObject", "UploadPart", "GetObject", "ListBucket", "DeleteObject", "ListBucketVersions"]
+            {
+                if denied == "DeleteObject" && !versioned {
+                    continue;
+                }
+                let bucket = Bucket { denied: vec![denied], ..fresh() };
+                run(subject, &bucket, &|| false);
+                assert!(bucket.is_empty(), "{denied} denied, versioned {versioned}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_role_may_not_remove_the_caller_removes() {
+    let desired = wants(EXAMPLE);
+    let live = world(&desired);
+    let all = subjects(&desired, &live, &Recorded::default());
+    let subject = all.iter().find(|subject| subject.address.label == "vision").unwrap();
+    let caller = Bucket::of(subject);
+    // W&B's own rights: the same bucket through other hands.
+    let role = Bucket {
+        denied: vec!["DeleteObjectVersion"],
+        objects: Rc::clone(&caller.objects),
+        uploads: Rc::clone(&caller.uploads),
+        ..Bucket::of(subject)
+    };
+    let name = "arn:aws:iam::123456789012:role/wandb";
+    let proved = now(prove(subject, (&role, Some(name)), &caller, "run", &|| false));
+    assert!(caller.is_empty() && proved.left.is_empty(), "{:?}", proved.left);
+    let put = proved.checks.iter().find(|check| check.id == "put").unwrap();
+    assert!(put.proves.starts_with("arn:aws:iam::123456789012:role/wandb can write"));
+}
+
+#[test]
+fn into_a_reference_bucket_nothing_is_written() {
+    let text = "version = 1\n[aws]\nregion = \"us-east-1\"\n[wandb]\ndeployment = \"multi-tenant-cloud\"\n\
+                [bucket.media]\nname = \"acme-media\"\npurpose = \"reference\"\n";
+    let checks = verify(text, "media", |_| {}, |bucket| bucket.denied = vec!["PutObject"]);
+    assert_eq!(failures(&checks), [""; 0], "{checks:#?}");
+    assert!(why(&checks, "requests").contains("byob writes nothing into it"));
+    let policy: Vec<&str> = checks.iter().map(|c| c.id.as_str()).filter(|id| id.starts_with("s3:")).collect();
+    assert_eq!(policy, ["s3:GetObject"]);
+    assert!(checks.iter().any(|check| check.id == "cors https://wandb.ai"));
+}
+
+#[test]
+fn under_a_default_retention_nothing_is_written_that_could_not_be_removed() {
+    let lock = ObjectLock { mode: Some(RetentionMode::Compliance), days: Some(1), years: None };
+    let checks = vision(
+        |live| {
+            let aspect = LiveAspect::Present(Attributes::ObjectLock(lock));
+            facts(live, VISION).aspects.insert(Kind::ObjectLock, aspect);
+        },
+        |bucket| bucket.denied = vec!["PutObject"],
+    );
+    assert_eq!(failures(&checks), [""; 0], "{checks:#?}");
+    assert!(why(&checks, "requests").contains("object lock"));
+}
+
+#[test]
+fn where_wandb_is_taken_out_it_has_to_be_out() {
+    let text = EXAMPLE.replace("tls_only = true", "tls_only = true\nwandb_access = false");
+    let checks = verify(&text, "vision", |_| {}, |bucket| bucket.denied = vec!["PutObject"]);
+    assert_eq!(failures(&checks), [""; 0], "{checks:#?}");
+    let stays = verify(
+        &text,
+        "vision",
+        |live| {
+            let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::830241207209:root"}, "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::acme-wandb-vision/*"}]});
+            let document = Document::from_value(&policy).unwrap();
+            let aspect = LiveAspect::Present(Attributes::Policy(Policy { document }));
+            facts(live, VISION).aspects.insert(Kind::BucketPolicy, aspect);
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&stays), ["taken-out", "nobody-else"]);
+}
+
+#[test]
+fn a_network_restriction_is_judged_by_wandbs_addresses_or_said_to_be_given() {
+    let restricted = EXAMPLE.replace("tls_only = true", "allowed_source_ips = [\"198.51.100.0/24\"]");
+    let unknown = verify(&restricted, "vision", |_| {}, |_| {});
+    let Outcome::Passed { given: Some(given) } = &find(&unknown, "s3:GetObject*").outcome else {
+        panic!("{unknown:#?}")
+    };
+    assert!(given.contains("W&B's own are not known"), "{given}");
+    let known = restricted.replace("[state]", "egress = [\"192.0.2.0/24\"]\n[state]");
+    assert_eq!(failures(&verify(&known, "vision", |_| {}, |_| {})), [""; 0]);
+    // Somebody narrowed the live one.
+    let narrowed = verify(
+        &known,
+        "vision",
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                statements(policy, "ByobNetwork", |one| {
+                    one["Condition"]["NotIpAddressIfExists"]["aws:SourceIp"] = json!("198.51.100.0/24");
+                });
+            });
+        },
+        |_| {},
+    );
+    assert!(seen(&narrowed, "s3:PutObject").contains("from 192.0.2.0: statement `ByobNetwork` denies it"));
+}
+
+#[test]
+fn plain_http_is_not_judged_where_there_is_no_tls_at_all() {
+    let checks = vision(|_| {}, |bucket| bucket.tls = false);
+    assert!(why(&checks, "plain-http").contains("plain HTTP alone"));
+}
