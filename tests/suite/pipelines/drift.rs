@@ -228,3 +228,19 @@ fn every_configuration_has_its_own_issue() {
     let drift: Value = serde_json::from_str(&runner.byob("drift --format json", 2)).unwrap();
     assert_eq!(drift["summary"]["drifted"], 1);
 }
+
+/// Drift is accepted as everything else is: by the digest of a plan with the same flag. The issue is closed.
+#[test]
+fn accepted_drift_is_drift_no_more() {
+    let Some(runner) = applied() else { return };
+    tamper(&runner);
+    hour(&runner).is("failure");
+    let plan = json!({ "command": "plan", "comment": "false", "refresh-only": "true" });
+    let digest = runner.action(&Event::push(), &plan).is("success").output("digest");
+    let without = json!({ "command": "apply", "approve": digest });
+    assert_eq!(runner.action(&Event::push(), &without).is("failure").code, Some(2));
+    let with = json!({ "command": "apply", "approve": digest, "refresh-only": "true" });
+    runner.action(&Event::push(), &with).is("success");
+    hour(&runner).is("success");
+    assert!(!issue(&runner).open);
+}
