@@ -23,6 +23,9 @@ pub struct Caller {
 pub struct Done {
     /// `CreateKey`: the new key's ARN.
     pub key_arn: Option<String>,
+    /// `DeleteObjects`: something may be left, and the same call goes on with it. One call is a page, so that whoever makes
+    /// it can stop, and lose the lock, between two.
+    pub more: bool,
 }
 
 /// An IAM action on a resource that the caller will need.

@@ -46,6 +46,12 @@ pub enum StepError {
         /// Which key.
         key: String,
     },
+    /// Somebody asked to stop while a bucket was being emptied.
+    #[error("{address} was not emptied to the end; what is deleted is gone, what is left is as it was")]
+    Interrupted {
+        /// Which bucket.
+        address: Address,
+    },
     /// The record's lock does not hold any more: somebody else may be writing.
     #[error("{why}; nothing more was written")]
     LockLost {

@@ -189,9 +189,7 @@ impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
     async fn send(&self, call: &Call) -> Result<Result<Done, CloudError>, StepError> {
         self.may_write().await?;
         let answer = pin!(self.cloud.perform(call));
-        // Emptying a bucket is many requests, each of them short; what they delete was consented to by name.
-        let limit = self.store.call_limit().filter(|_| call.operation != Operation::DeleteObjects);
-        let Some(limit) = limit else { return Ok(answer.await) };
+        let Some(limit) = self.store.call_limit() else { return Ok(answer.await) };
         Ok(match select(answer, pin!(self.clock.sleep(limit))).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(CloudError::unanswered(call, limit)),
@@ -209,6 +207,10 @@ impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
                 self.check_policy(step, call).await?;
             }
             let error = match self.send(call).await? {
+                Ok(done) if done.more && (self.interrupted)() => {
+                    return Err(StepError::Interrupted { address: step.address.clone() });
+                }
+                Ok(done) if done.more => continue,
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -451,7 +453,7 @@ impl<C: Cloud, S: Store, K: Clock> StepContext<'_, C, S, K> {
                 && let Some(intent) = &self.intent
                 && let Some(arn) = self.find_key(region, intent.id).await?
             {
-                return Ok(Done { key_arn: Some(arn) });
+                return Ok(Done { key_arn: Some(arn), more: false });
             }
             self.again(step, tries, spent, limit, error).await?;
         }

@@ -173,43 +173,30 @@ pub(crate) async fn remove(at: At<'_>) -> Result<(), CloudError> {
     at.ask("DeleteBucket", "s3:DeleteBucket", request).await.map(drop)
 }
 
-/// Deletes every version, delete marker and unfinished upload; retention and legal hold are respected. May be repeated:
-/// what is gone stays gone, so the SDK may retry here.
-pub(crate) async fn empty(at: At<'_>) -> Result<(), CloudError> {
-    empty_versions(at).await?;
-    empty_uploads(at).await
-}
+/// How many unfinished uploads are ended in one page: each is a request.
+const UPLOADS: i32 = 50;
 
-async fn empty_versions(at: At<'_>) -> Result<(), CloudError> {
-    let s3 = at.s3();
-    let (mut key_marker, mut version_marker) = (None, None);
-    loop {
-        let request = s3
-            .list_object_versions()
-            .bucket(at.name)
-            .expected_bucket_owner(at.owner)
-            .max_keys(1000)
-            .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker)
-            .send();
-        let page = at.ask("ListObjectVersions", "s3:ListBucketVersions", request).await?;
-        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
-        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        let objects: Vec<ObjectIdentifier> = versions
-            .chain(markers)
-            .filter_map(|(key, version)| {
-                ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
-            })
-            .collect();
-        for batch in objects.chunks(1000) {
-            delete_batch(at, batch).await?;
-        }
-        key_marker = page.next_key_marker().map(str::to_owned);
-        version_marker = page.next_version_id_marker().map(str::to_owned);
-        if page.is_truncated() != Some(true) || key_marker.is_none() {
-            return Ok(());
-        }
+/// Deletes a page of versions and delete markers or, where there are none, of unfinished uploads; retention and legal hold
+/// are respected. Whether something may be left. May be repeated: what is gone stays gone, so the SDK may retry here.
+pub(crate) async fn empty(at: At<'_>) -> Result<bool, CloudError> {
+    let request =
+        at.s3().list_object_versions().bucket(at.name).expected_bucket_owner(at.owner).max_keys(1000).send();
+    let page = at.ask("ListObjectVersions", "s3:ListBucketVersions", request).await?;
+    let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+    let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+    let objects: Vec<ObjectIdentifier> = versions
+        .chain(markers)
+        .filter_map(|(key, version)| {
+            ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
+        })
+        .collect();
+    if objects.is_empty() {
+        return empty_uploads(at).await;
     }
+    for batch in objects.chunks(1000) {
+        delete_batch(at, batch).await?;
+    }
+    Ok(true)
 }
 
 async fn delete_batch(at: At<'_>, batch: &[ObjectIdentifier]) -> Result<(), CloudError> {
@@ -239,35 +226,28 @@ async fn delete_batch(at: At<'_>, batch: &[ObjectIdentifier]) -> Result<(), Clou
     Err(error)
 }
 
-async fn empty_uploads(at: At<'_>) -> Result<(), CloudError> {
-    let s3 = at.s3();
-    let (mut key_marker, mut upload_marker) = (None, None);
-    loop {
-        let request = s3
-            .list_multipart_uploads()
+async fn empty_uploads(at: At<'_>) -> Result<bool, CloudError> {
+    let request = at
+        .s3()
+        .list_multipart_uploads()
+        .bucket(at.name)
+        .expected_bucket_owner(at.owner)
+        .max_uploads(UPLOADS)
+        .send();
+    let page = at.ask("ListMultipartUploads", "s3:ListBucketMultipartUploads", request).await?;
+    for upload in page.uploads() {
+        let request = at
+            .s3()
+            .abort_multipart_upload()
             .bucket(at.name)
             .expected_bucket_owner(at.owner)
-            .set_key_marker(key_marker)
-            .set_upload_id_marker(upload_marker)
+            .set_key(upload.key().map(str::to_owned))
+            .set_upload_id(upload.upload_id().map(str::to_owned))
             .send();
-        let page = at.ask("ListMultipartUploads", "s3:ListBucketMultipartUploads", request).await?;
-        for upload in page.uploads() {
-            let request = s3
-                .abort_multipart_upload()
-                .bucket(at.name)
-                .expected_bucket_owner(at.owner)
-                .set_key(upload.key().map(str::to_owned))
-                .set_upload_id(upload.upload_id().map(str::to_owned))
-                .send();
-            match at.ask("AbortMultipartUpload", "s3:AbortMultipartUpload", request).await {
-                Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        key_marker = page.next_key_marker().map(str::to_owned);
-        upload_marker = page.next_upload_id_marker().map(str::to_owned);
-        if page.is_truncated() != Some(true) || key_marker.is_none() {
-            return Ok(());
+        match at.ask("AbortMultipartUpload", "s3:AbortMultipartUpload", request).await {
+            Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
+    Ok(!page.uploads().is_empty())
 }

@@ -32,9 +32,11 @@ pub(crate) async fn perform(cloud: &AwsCloud, call: &Call) -> Result<Done, Cloud
     }
     match &call.target {
         Target::Bucket { name, region, account_id } => {
-            perform_bucket(At { cloud, name, region, owner: account_id }, call)
-                .await
-                .map(|()| Done::default())
+            let at = At { cloud, name, region, owner: account_id };
+            if call.operation == Operation::DeleteObjects {
+                return bucket::empty(at).await.map(|more| Done { more, ..Done::default() });
+            }
+            perform_bucket(at, call).await.map(|()| Done::default())
         }
         Target::Key { key, region, .. } => perform_key(cloud, key, region, call).await,
     }
@@ -46,7 +48,6 @@ async fn perform_bucket(at: At<'_>, call: &Call) -> Result<(), CloudError> {
             bucket::create(at, *object_lock).await
         }
         (Operation::DeleteBucket, _) => bucket::remove(at).await,
-        (Operation::DeleteObjects, _) => bucket::empty(at).await,
         (Operation::PutPublicAccessBlock, Payload::Attributes(Attributes::PublicAccessBlock(block))) => {
             public_access_block::put(at, block).await
         }
@@ -94,7 +95,7 @@ async fn perform_key(cloud: &AwsCloud, key: &KeyRef, region: &str, call: &Call) 
                 tags.entry(BYOB_INTENT.to_owned()).or_insert_with(|| intent.to_string());
             }
             let arn = key::create(cloud, region, description, policy, &tags).await?;
-            return Ok(Done { key_arn: Some(arn) });
+            return Ok(Done { key_arn: Some(arn), more: false });
         }
         // An alias is known by its name: its key may be unknown or gone.
         (Operation::DeleteAlias, Payload::Alias { name }) => {

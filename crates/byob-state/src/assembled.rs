@@ -26,6 +26,10 @@ pub enum AssembleError {
     /// It is the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// There is no record, and what is kept of its past says that there was one: begun anew, it would know nothing of what
+    /// was forgotten, nor of the keys that data is under.
+    #[error("the record is gone: of its past there is more")]
+    Gone,
 }
 
 /// Puts a record's text and its journal's bytes together. A journal older than its record is obsolete (a crash between

@@ -112,7 +112,14 @@ impl LocalStore {
         let assembled = text
             .map_err(AssembleError::from)
             .and_then(|text| assembled::assemble(text, journal.as_deref().unwrap_or_default()));
-        assembled.map_err(|error| self.unusable(error))
+        let assembled = assembled.map_err(|error| self.unusable(error))?;
+        if assembled.recorded.is_none()
+            && let Some(good) = self.last_good()
+        {
+            let (location, error) = (self.location(), AssembleError::Gone);
+            return Err(StoreError::Unusable { location, error, last_good: Some(good) });
+        }
+        Ok(assembled)
     }
 
     fn unusable(&self, error: AssembleError) -> StoreError {
@@ -125,7 +132,7 @@ impl LocalStore {
             AssembleError::Record(FormatError::Newer { .. } | FormatError::Moved { .. }) => {
                 StoreError::Unusable { location: self.location(), error, last_good: None }
             }
-            AssembleError::Record(FormatError::Damaged { .. }) => {
+            AssembleError::Record(FormatError::Damaged { .. }) | AssembleError::Gone => {
                 StoreError::Unusable { location: self.location(), error, last_good: self.last_good() }
             }
         }

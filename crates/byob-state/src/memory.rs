@@ -117,11 +117,18 @@ impl MemoryStore {
     }
 
     fn assembled(&self, place: &Place) -> Result<assembled::Assembled, StoreError> {
-        assembled::assemble(place.record.as_deref(), &place.journal).map_err(|error| {
+        let assembled = assembled::assemble(place.record.as_deref(), &place.journal).map_err(|error| {
             let damaged = matches!(error, AssembleError::Record(FormatError::Damaged { .. }));
             let last_good = if damaged { place.last_good() } else { None };
             StoreError::Unusable { location: self.location(), error, last_good }
-        })
+        })?;
+        match place.last_good().filter(|_| assembled.recorded.is_none()) {
+            Some(good) => {
+                let (location, error) = (self.location(), AssembleError::Gone);
+                Err(StoreError::Unusable { location, error, last_good: Some(good) })
+            }
+            None => Ok(assembled),
+        }
     }
 
     fn save_held(

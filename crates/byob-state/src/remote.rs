@@ -222,7 +222,15 @@ impl<O: Objects, T: Timer> Place<O, T> {
             held.pending.clear();
         }
         match assembled {
-            Ok(assembled) => Ok(assembled),
+            Ok(assembled) if assembled.recorded.is_some() => Ok(assembled),
+            // Where versions may not be listed, or are not kept, nothing is known of a past.
+            Ok(assembled) => match self.last_good().await {
+                Some(good) => {
+                    let (location, error) = (self.location(), AssembleError::Gone);
+                    Err(StoreError::Unusable { location, error, last_good: Some(good) })
+                }
+                None => Ok(assembled),
+            },
             Err(error) => Err(self.unusable(error).await),
         }
     }

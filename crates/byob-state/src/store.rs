@@ -354,14 +354,19 @@ impl StoreError {
             Self::Unusable { error: AssembleError::Record(FormatError::Moved { .. }), .. } => {
                 "let [state] in byob.toml name that place".to_owned()
             }
-            Self::Unusable { last_good: Some(LastGood { location, command }), .. } => {
-                format!("the newest good copy is {location}; put it back with: {command}")
+            Self::Unusable { last_good: Some(LastGood { location, command }), error, .. } => {
+                let anew = match error {
+                    AssembleError::Gone => "; to begin anew all the same, let [state] name another place",
+                    _ => "",
+                };
+                format!("the newest good copy is {location}; put it back with: {command}{anew}")
             }
             Self::Unusable { error: AssembleError::Record(_), .. } => {
                 "put back a good copy (your version control, a backup): byob state push --force COPY; there is none in \
                  its history"
                     .to_owned()
             }
+            Self::Unusable { error: AssembleError::Gone, .. } => return None,
             Self::Unusable { location, error: AssembleError::Journal(_), .. } => format!(
                 "it says what a run did after its last save, resources it created included; put back the record that \
                  it belongs to, or, if that is gone for good, move {location} away and look at AWS for what the record \

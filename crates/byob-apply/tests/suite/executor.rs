@@ -204,6 +204,29 @@ fn objects_that_arrive_while_a_bucket_is_emptied_are_deleted_too() {
 }
 
 #[test]
+fn an_interrupt_ends_the_emptying_of_a_bucket_between_two_pages() {
+    let mut in_between = 0;
+    for after in 1..16 {
+        let mut scene = Scene::applied(&[DYING]);
+        scene.world.by_hand(|account| account.bucket("acme-vision").objects = 9);
+        scene.mode.destroy = true;
+        let mut command = scene.command();
+        command.interrupt_after = Some(after);
+        let ended = scene.run(&command).ended();
+        drop(command);
+        let left = scene.world.account().buckets.get("acme-vision").map_or(0, |bucket| bucket.objects);
+        if (1..9).contains(&left) {
+            in_between += 1;
+            assert!(ended.report().interrupted && ended.code() == 1, "{ended:?}");
+        }
+        // The same command goes on from there.
+        scene.apply();
+        assert!(scene.world.account().buckets.is_empty(), "interrupted after {after}");
+    }
+    assert!(in_between > 0);
+}
+
+#[test]
 fn a_bucket_that_may_not_be_emptied_is_not_deleted_when_something_came_into_it() {
     let mut scene = Scene::applied(&[DYING]);
     scene.mode.destroy = true;

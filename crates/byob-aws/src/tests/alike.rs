@@ -243,7 +243,7 @@ impl Asked {
     async fn write(&mut self, cloud: &impl Cloud, write: &Write) -> Option<Result<(), ErrorKind>> {
         let call = write.call(self.key.as_deref())?;
         let answer: Result<Done, CloudError> = cloud.perform(&call).await;
-        if let Ok(Done { key_arn: Some(arn) }) = &answer {
+        if let Ok(Done { key_arn: Some(arn), .. }) = &answer {
             self.key = Some(arn.clone());
         }
         match (call.operation, answer.map(drop).map_err(|error| error.kind)) {

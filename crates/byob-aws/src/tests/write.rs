@@ -285,8 +285,9 @@ async fn emptying_takes_versions_markers_and_uploads() {
              <DeleteMarker><Key>{key}</Key><VersionId>2</VersionId></DeleteMarker></ListVersionsResult>"
         ))
     };
+    let nothing = || Answer::ok("<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>");
     let fake = Fake::new()
-        .each("GET versions", "", vec![page(true, "a"), page(false, "b")])
+        .each("GET versions", "", vec![page(true, "a"), page(false, "b"), nothing()])
         .on("POST delete", Answer::ok("<DeleteResult/>"))
         .on(
             "GET uploads",
@@ -294,12 +295,24 @@ async fn emptying_takes_versions_markers_and_uploads() {
         )
         .at("DELETE uploadId", "/u", Answer::status(204))
         .at("DELETE x-id", "uploadId=9", Answer::status(204));
-    perform(&fake, on_bucket("us-east-1", Operation::DeleteObjects, Payload::None)).await.unwrap();
+    let empty = || perform(&fake, on_bucket("us-east-1", Operation::DeleteObjects, Payload::None));
+    // One call is a page: whoever makes it can stop between two.
+    for pages in 1..=2 {
+        assert!(empty().await.unwrap().more);
+        assert_eq!(fake.asked("POST delete").len(), pages);
+    }
+    assert!(empty().await.unwrap().more, "uploads may be left");
     let deletes = fake.asked("POST delete");
     assert_eq!(deletes.len(), 2);
     assert!(deletes[0].body.contains("<VersionId>2</VersionId>"));
     assert!(!deletes[0].headers.contains_key("x-amz-bypass-governance-retention"));
     assert!(fake.operations().last().unwrap().starts_with("DELETE"));
+
+    let done = Fake::new()
+        .on("GET versions", nothing())
+        .on("GET uploads", Answer::ok("<ListMultipartUploadsResult></ListMultipartUploadsResult>"));
+    let last = perform(&done, on_bucket("us-east-1", Operation::DeleteObjects, Payload::None)).await.unwrap();
+    assert!(!last.more);
 
     let held = Fake::new().on("GET versions", page(false, "a")).on(
         "POST delete",

@@ -184,7 +184,8 @@ impl Account {
                 }
                 self.buckets.remove(name);
             }
-            (Operation::DeleteObjects, _) => bucket.objects = 0,
+            // One call is a page.
+            (Operation::DeleteObjects, _) => bucket.objects = bucket.objects.saturating_sub(2),
             (Operation::PutPublicAccessBlock, Payload::Attributes(Attributes::PublicAccessBlock(block))) => {
                 bucket.block = Some(*block);
             }

@@ -333,7 +333,12 @@ impl World {
         if let Some(watch) = watch.filter(|_| answer.is_ok()) {
             watch.wrote(self.process(), call, &before, &after);
         }
-        answer.map(|key_arn| Done { key_arn })
+        let left = |name: &String| after.buckets.get(name).is_some_and(|bucket| bucket.objects > 0);
+        let more = match (&call.target, call.operation) {
+            (Target::Bucket { name, .. }, Operation::DeleteObjects) => left(name),
+            _ => false,
+        };
+        answer.map(|key_arn| Done { key_arn, more })
     }
 
     fn change(&self, call: &Call, now: Duration) -> Changed {

@@ -276,6 +276,22 @@ fn links_and_other_things_are_refused_wherever_byob_writes() {
     }
 }
 
+#[test]
+fn a_record_that_is_gone_is_not_begun_anew_while_there_is_more_of_its_past() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = saved(&folder, 2);
+    fs::remove_file(store.path()).unwrap();
+    match block_on(store.load()) {
+        Err(StoreError::Unusable { error: AssembleError::Gone, last_good: Some(good), .. }) => {
+            assert!(good.command.starts_with("cp "), "{}", good.command);
+        }
+        other => panic!("{other:?}"),
+    }
+    // Nothing of a past is nothing lost.
+    fs::remove_dir_all(folder.path().join("state/history")).unwrap();
+    assert_eq!(load(&store).recorded, None);
+}
+
 /// `[state] path = "Cargo"` in a pull request.
 #[test]
 fn somebody_elses_file_where_the_lock_or_a_temporary_file_belongs_stays_as_it_is() {

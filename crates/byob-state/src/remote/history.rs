@@ -55,7 +55,7 @@ impl<O: Objects, T: Timer> Place<O, T> {
             AssembleError::Record(FormatError::Newer { .. } | FormatError::Moved { .. }) => {
                 StoreError::Unusable { location: self.location(), error, last_good: None }
             }
-            AssembleError::Record(FormatError::Damaged { .. }) => {
+            AssembleError::Record(FormatError::Damaged { .. }) | AssembleError::Gone => {
                 let last_good = self.last_good().await;
                 StoreError::Unusable { location: self.location(), error, last_good }
             }
@@ -63,7 +63,7 @@ impl<O: Objects, T: Timer> Place<O, T> {
     }
 
     /// The newest version of the record that can be read.
-    async fn last_good(&self) -> Option<LastGood> {
+    pub(super) async fn last_good(&self) -> Option<LastGood> {
         let mut good = None;
         let is_good = |kept: Kept, recorded: Option<Recorded>| {
             good = recorded.filter(|_| !kept.latest).map(|recorded| (recorded.serial, kept.version));

@@ -322,6 +322,21 @@ fn a_damaged_record_is_not_used_and_its_last_good_version_is_named() {
 }
 
 #[test]
+fn a_record_that_is_gone_is_not_begun_anew_while_its_versions_are_kept() {
+    let world = World::default();
+    a_run(&world).unwrap();
+    world.bucket.borrow_mut().now.remove("byob.state.json");
+    world.bucket.borrow_mut().now.remove("byob.state.json.journal");
+    match block_on(world.store().load()) {
+        Err(StoreError::Unusable { error: crate::AssembleError::Gone, last_good, .. }) => {
+            let put_back = "byob state pull --serial 2 >good.json && byob state push --force good.json";
+            assert_eq!(last_good.unwrap().command, put_back);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_person_takes_the_lock_away_from_who_they_mean_only() {
     let world = World::default();
     let store = world.store();

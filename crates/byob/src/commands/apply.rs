@@ -433,7 +433,9 @@ fn end(global: &Global, session: &Session, ran: &Ran, time: Duration) -> ExitCod
                     byob_apply::run::Failure::NotOurs { .. } => {
                         vec!["byob plan says whose it is and what can be done".to_owned()]
                     }
-                    byob_apply::run::Failure::NoArn { .. } => Vec::new(),
+                    byob_apply::run::Failure::NoArn { .. } | byob_apply::run::Failure::Interrupted { .. } => {
+                        Vec::new()
+                    }
                     byob_apply::run::Failure::LockLost { .. } => {
                         vec!["let the other run end, then run again".to_owned()]
                     }

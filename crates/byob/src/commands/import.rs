@@ -35,7 +35,8 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         // The record is gone, or cannot be read; what it left behind does not count.
         Err(StoreError::Unusable {
             error:
-                AssembleError::Journal(JournalError::Alone { .. })
+                AssembleError::Gone
+                | AssembleError::Journal(JournalError::Alone { .. })
                 | AssembleError::Record(FormatError::Damaged { .. }),
             ..
         }) if args.recover => lost,
