@@ -28,7 +28,7 @@ pub enum AssembleError {
     Journal(#[from] JournalError),
     /// There is no record, and what is kept of its past says that there was one: begun anew, it would know nothing of what
     /// was forgotten, nor of the keys that data is under.
-    #[error("the record is gone: of its past there is more")]
+    #[error("the record is gone, and its past is still kept")]
     Gone,
 }
 

@@ -208,15 +208,16 @@ fn a_live_value_cannot_paint_over_the_plan() {
                 }
               ]
             }
-          meaning: W&B may stop working
+          breakage: W&B has less access than it was given
 
     key.storage
       ! description   "Encrypts storage for Weights & Biases (byob stack default)" →
                       "\u{1b}[2Kours\u{202e}\u{200b}\r\n0 to create"
-          meaning: W&B may stop working
+          other: a description is for people: neither access nor W&B's work depends on it
 
-    2 of 13 recorded addresses drifted (29 attributes read)
-    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    2 of 13 recorded addresses drifted (29 attributes read): 1 breakage, 1 other
+    byob plan shows the way back, byob apply goes it. byob apply --refresh-only accepts what is live
+      into the record; to keep it, write it into byob.toml too.
     [exit 2]
     "#);
     let drift = env.sandbox("drift --format json").json();

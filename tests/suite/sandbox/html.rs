@@ -51,7 +51,7 @@ fn drift_is_a_page_too() {
     wait(s3.put_bucket_policy().bucket("acme-wandb-storage").policy(policy.to_string()).send()).unwrap();
     let page = env.sandbox("drift --format html").exits(2).stdout;
     assert_alone(&page);
-    for words in ["access grew", "+ read", "− write", "meaning: ", "Access, recorded and now"] {
+    for words in ["access grew", "+ read", "− write", "exposure: ", "Access, recorded and now"] {
         assert!(page.contains(words), "{words} in {page}");
     }
 }

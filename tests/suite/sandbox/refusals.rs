@@ -148,10 +148,12 @@ fn an_alias_that_was_moved_to_another_key() {
 
     key.storage   alias/acme-wandb
       ! alias   alias/acme-wandb → (removed)
-          meaning: W&B may stop working
+          other: byob and W&B go by the key's ARN, not by this alias; whoever goes by it finds no key,
+            or another
 
-    1 of 13 recorded addresses drifted (29 attributes read)
-    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    1 of 13 recorded addresses drifted (29 attributes read): 1 other
+    byob plan shows the way back, byob apply goes it. byob apply --refresh-only accepts what is live
+      into the record; to keep it, write it into byob.toml too.
     [exit 2]
     ");
 }
@@ -170,10 +172,11 @@ fn a_recorded_bucket_that_vanished() {
 
     bucket.storage
       ! bucket   acme-wandb-storage → absent
-          meaning: it was deleted outside byob, and its data with it
+          breakage: it was deleted outside byob, and its data with it
 
-    1 of 8 recorded addresses drifted (0 attributes read)
-    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    1 of 8 recorded addresses drifted (0 attributes read): 1 breakage
+    byob plan shows the way back, byob apply goes it. byob apply --refresh-only accepts what is live
+      into the record; to keep it, write it into byob.toml too.
     [exit 2]
     ");
     // Only what somebody asks for by name makes it again.
@@ -199,10 +202,12 @@ fn a_recorded_bucket_that_another_account_took() {
 
     bucket.storage
       ! bucket   acme-wandb-storage → "another account's"
-          meaning: it may belong to somebody else now, or this caller may not look at it
+          exposure: it belongs to somebody else now: whoever still writes to this name gives them the
+            data
 
-    1 of 8 recorded addresses drifted (0 attributes read); 1 may expose something
-    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    1 of 8 recorded addresses drifted (0 attributes read): 1 exposure
+    byob plan shows the way back, byob apply goes it. byob apply --refresh-only accepts what is live
+      into the record; to keep it, write it into byob.toml too.
     [exit 2]
     "#);
 }

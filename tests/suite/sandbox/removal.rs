@@ -426,10 +426,11 @@ fn a_key_whose_deletion_somebody_ordered_is_brought_back() {
 
     key.storage
       ! state   Enabled → PendingDeletion
-          meaning: nothing under this key can be read, and soon never again: cancel the deletion
+          breakage: nothing under this key can be read, and soon never again: cancel the deletion
 
-    1 of 13 recorded addresses drifted (27 attributes read)
-    byob plan shows the way back, byob apply goes it; to keep what is live now, write it into byob.toml.
+    1 of 13 recorded addresses drifted (27 attributes read): 1 breakage
+    byob plan shows the way back, byob apply goes it. byob apply --refresh-only accepts what is live
+      into the record; to keep it, write it into byob.toml too.
     [exit 2]
     ");
     env.sandbox("apply --auto-approve").exits(0);

@@ -269,9 +269,9 @@ fn before_the_first_apply_it_says_that_there_is_no_bucket() {
 }
 
 #[test]
-fn a_lost_record_is_no_hindrance() {
+fn without_a_record_the_configuration_says_what_there_is() {
     let env = TestEnvironment::applied(EXAMPLE);
-    std::fs::remove_file(env.record_path()).unwrap();
+    std::fs::remove_dir_all(env.record_path().parent().unwrap()).unwrap();
     verified(&env, 0);
 }
 

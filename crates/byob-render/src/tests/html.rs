@@ -375,7 +375,7 @@ fn drift_is_shown_with_its_meaning_and_who_reaches_what_by_it() {
         "✗ 2 × exposure",
         "✗ public",
         "✗ access grew",
-        "meaning: a public policy would now be accepted; a public policy would now let everybody in",
+        "exposure: a public policy would now be accepted; a public policy would now let everybody in",
         "anyone + gains the objects of bucket.vision read",
         "byob plan shows the way back",
     ] {
