@@ -328,7 +328,7 @@ fn a_record_that_is_gone_is_not_begun_anew_while_its_versions_are_kept() {
     world.bucket.borrow_mut().now.remove("byob.state.json");
     world.bucket.borrow_mut().now.remove("byob.state.json.journal");
     match block_on(world.store().load()) {
-        Err(StoreError::Unusable { error: crate::AssembleError::Gone, last_good, .. }) => {
+        Err(StoreError::Unusable { error: AssembleError::Gone, last_good, .. }) => {
             let put_back = "byob state pull --serial 2 >good.json && byob state push --force good.json";
             assert_eq!(last_good.unwrap().command, put_back);
         }
