@@ -92,7 +92,14 @@ tell() {
 
 # Nothing drifts: an open issue is closed.
 clear_up() {
-  [ "$state" = OPEN ] || return 0
+  if [ "$state" != OPEN ]; then
+    # Somebody closed it, and the drift is gone: should the very same come again, it is news.
+    if [ -n "$number" ] && grep -q '^<!-- drift ' "$work/known"; then
+      printf '%s\nNo drift any more, says [this run](%s).\n' "$mark" "$run_url" >"$work/body"
+      patch
+    fi
+    return
+  fi
   printf 'No drift any more, says [this run](%s).\n' "$run_url" >"$work/said-now"
   comment "$work/said-now"
   { printf '%s\n' "$mark" && cat -- "$work/said-now"; } >"$work/body"

@@ -85,7 +85,8 @@ run_byob() {
     byob "$@" >"$data" 2>"$work/said" &
   fi
   pid=$!
-  trap 'kill -TERM "$pid" 2>/dev/null || true' INT TERM
+  # GitHub sends INT, and TERM 7.5 s later; byob takes a second signal for "stop at once", so it is given the first alone.
+  trap 'trap "" INT TERM; kill -TERM "$pid" 2>/dev/null || true' INT TERM
   code=0
   wait "$pid" || code=$?
   while kill -0 "$pid" 2>/dev/null; do

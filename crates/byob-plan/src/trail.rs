@@ -142,8 +142,9 @@ pub fn read(event: &Event) -> Read {
         || user_agent
             .as_deref()
             .is_some_and(|agent| agent.contains("S3Console") || agent.contains("console.amazonaws.com"));
-    let ours =
-        user_agent.as_deref().is_some_and(|agent| agent.split_whitespace().any(|word| word == OUR_AGENT));
+    // CloudTrail writes S3's user agents in brackets, and what is shown of one is cut.
+    let words = record["userAgent"].as_str().unwrap_or_default().split_whitespace();
+    let ours = words.map(|word| word.trim_matches(['[', ']'])).any(|word| word == OUR_AGENT);
     Read::Done(Box::new(Who {
         event: cut(&event.name),
         time: utc(event.time),

@@ -218,6 +218,33 @@ impl Request {
         Self { principal, action: action.into(), resource: resource.into(), facts, given }
     }
 
+    /// A use of a KMS key by S3 in the name of a requester: for the object or bucket whose ARN S3 gives as encryption
+    /// context (the bucket's where it uses a bucket key), in a region.
+    ///
+    /// Sources: KMS developer guide, "kms:ViaService", "kms:EncryptionContext:context-key"; S3 user guide, "Using
+    /// server-side encryption with AWS KMS keys", "Encryption context".
+    pub fn of_key_by_s3(
+        principal: Requester,
+        action: impl Into<String>,
+        key_arn: impl Into<String>,
+        (region, encrypted): (&str, &str),
+    ) -> Self {
+        let one = |key: &str, value: String| (key.to_owned(), vec![value]);
+        let suffix =
+            Partition::from_region(region).map_or("amazonaws.com", |partition| partition.dns_suffix());
+        let action = action.into();
+        let mut context = vec![
+            one("kms:ViaService", format!("s3.{region}.{suffix}")),
+            one("aws:SecureTransport", "true".to_owned()),
+        ];
+        context.extend(principal.account().map(|account| one("kms:CallerAccount", account.to_string())));
+        if !action.starts_with("kms:Describe") {
+            context.push(one("kms:EncryptionContext:aws:s3:arn", encrypted.to_owned()));
+            context.push(one("kms:EncryptionContextKeys", "aws:s3:arn".to_owned()));
+        }
+        Self::new(principal, action, key_arn, context)
+    }
+
     /// Who asks.
     pub fn principal(&self) -> &Requester {
         &self.principal

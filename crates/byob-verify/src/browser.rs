@@ -34,12 +34,15 @@ pub(crate) fn methods(purpose: Purpose) -> &'static [&'static str] {
 pub(crate) fn origins(rules: &[CorsRule]) -> Vec<String> {
     let mut origins: Vec<String> = Vec::new();
     for pattern in rules.iter().flat_map(|rule| &rule.allowed_origins) {
-        let origin = match pattern.as_str() {
-            "*" => ANY.to_owned(),
-            pattern => pattern.replace('*', "byob-verify"),
+        let stand_ins = match pattern.as_str() {
+            // One origin let in does not show that all are: W&B's own front end may be any.
+            "*" => vec![ANY.to_owned(), FOREIGN.to_owned()],
+            pattern => vec![pattern.replace('*', "byob-verify")],
         };
-        if !origins.contains(&origin) {
-            origins.push(origin);
+        for origin in stand_ins {
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
         }
     }
     origins

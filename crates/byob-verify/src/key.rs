@@ -3,17 +3,18 @@
 //! Source: KMS developer guide, "Allowing users in other accounts to use a KMS key"; W&B documentation, "Bring your own
 //! bucket".
 
+use byob_model::Kind;
 use byob_model::desired::{KEY_USE_ACTIONS, REFERENCE_KEY_ACTIONS};
 use byob_model::kind::{Algorithm, Attributes, KeyState, Purpose};
 use byob_model::live::{KeyFacts, LiveAspect, LiveKey};
-use byob_model::{Kind, partition_of};
 use byob_policy::{
     Circumstances, Document, Guarded, Reason, Request, ResourceClass, actions_matching, evaluate,
 };
 
+use crate::FOLDER;
 use crate::check::{Check, Outcome};
 use crate::grants::{account_of, own_side, requesters, statement, words};
-use crate::others::{beyond, named};
+use crate::others::{beyond, guards, named};
 use crate::subject::{Subject, UsedKey};
 
 /// What each action is for, and what W&B fails to do without it.
@@ -51,10 +52,8 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
             return vec![usable(Outcome::failed(seen, cure, broken))];
         }
         (Some(_), Some(LiveKey::Exists(facts))) => facts,
-        (Some(_), None | Some(LiveKey::Forbidden)) => {
-            let why = "this caller may not look at the key (kms:DescribeKey, kms:GetKeyPolicy): another account's, or a \
-                       right that is missing; what the objects below show is all that is proved";
-            return vec![usable(Outcome::skipped(why))];
+        (Some(arn), None | Some(LiveKey::Forbidden)) => {
+            return vec![usable(unread(subject, arn, "look at the key (kms:DescribeKey, kms:GetKeyPolicy)"))];
         }
     };
     let state = match &facts.state {
@@ -69,9 +68,9 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     let document = match facts.aspects.get(&Kind::KeyPolicy) {
         Some(LiveAspect::Present(Attributes::Policy(policy))) => &policy.document,
         _ => {
-            let why = "this caller may not read the key's policy (kms:GetKeyPolicy)";
-            let proves = format!("the policy of {} lets W&B use it", key.name);
-            checks.push(Check::new("key-policy", &address, proves, Outcome::skipped(why)));
+            let outcome = unread(subject, &facts.arn, "read the key's policy (kms:GetKeyPolicy)");
+            let proves = format!("the policy of {} lets W&B use it, and nobody else", key.name);
+            checks.push(Check::new("key-policy", &address, proves, outcome));
             return checks;
         }
     };
@@ -97,7 +96,28 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     };
     let proves = format!("the policy of {} lets in nobody whom byob.toml does not name", key.name);
     checks.push(Check::new("key-nobody-else", &address, proves, outcome));
+    if let Some(outcome) = key.desired.and_then(|desired| guards(subject, Guarded::Key, desired, document)) {
+        let proves = format!("the policy of {} still forbids all that byob.toml forbids", key.name);
+        checks.push(Check::new("key-guards", &address, proves, outcome));
+    }
     checks
+}
+
+/// What comes of a key that this caller may not read. Another account's key policy can be read by nobody here (KMS has
+/// no GetKeyPolicy across accounts), so that is told; in this account it is a right that is missing, and no yes.
+fn unread(subject: &Subject<'_>, arn: &str, what: &str) -> Outcome {
+    if account_of(arn) == subject.owner() {
+        Outcome::failed(
+            format!("this caller may not {what}: who may use it is not proved"),
+            "give this caller the rights of byob plan (docs/commands.md), and verify again",
+            "403 on every upload and download, should the key keep it out",
+        )
+    } else {
+        Outcome::skipped(format!(
+            "this caller may not {what}, as is usual for a key of another account: that W&B may use it is proved by \
+             --as with a role of W&B's alone, and who else may by that account's owner"
+        ))
+    }
 }
 
 fn grant(
@@ -108,18 +128,13 @@ fn grant(
     pattern: &str,
 ) -> Outcome {
     let owner = account_of(&facts.arn).or_else(|| subject.owner());
-    let suffix = partition_of(subject.region()).map_or("amazonaws.com", |p| p.dns_suffix());
+    let encrypted = encrypted(subject);
     let actions = actions_matching(pattern).filter(|action| action.classes.contains(&ResourceClass::Key));
     for action in actions {
         for (name, who) in requesters(subject) {
-            let account = who.account().map(|account| account.to_string());
-            let mut context = vec![
-                ("kms:ViaService".to_owned(), vec![format!("s3.{}.{suffix}", subject.region())]),
-                ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
-            ];
-            context.extend(account.map(|account| ("kms:CallerAccount".to_owned(), vec![account])));
             let identity = own_side(&who, owner.as_ref(), key.desired.is_some());
-            let request = Request::new(who, action.name, facts.arn.clone(), context);
+            let place = (subject.region(), encrypted.as_str());
+            let request = Request::of_key_by_s3(who, action.name, facts.arn.clone(), place);
             let decision =
                 evaluate(document, &request, &Circumstances::new(Guarded::Key, owner.clone(), identity));
             if decision.is_allowed() {
@@ -143,6 +158,14 @@ fn grant(
         }
     }
     Outcome::PASSED
+}
+
+/// What S3 names to KMS where it uses the key: the bucket under a bucket key, else each object.
+fn encrypted(subject: &Subject<'_>) -> String {
+    match subject.desired_encryption() {
+        Some(encryption) if encryption.bucket_key => subject.arn(),
+        _ => format!("{}/{}{FOLDER}", subject.arn(), subject.folder()),
+    }
 }
 
 /// A bucket on AWS's own key `aws/s3`, whose policy nobody can change.

@@ -1,4 +1,5 @@
-//! Whether anybody gets in whom the configuration does not name, and whether the bucket is public.
+//! Whether anybody gets in whom the configuration does not name, whether whom it keeps out is kept out, and whether the
+//! bucket is public.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +7,10 @@ use byob_model::address::Kind;
 use byob_model::config::ForeignStatements;
 use byob_model::kind::Ownership;
 use byob_policy::{
-    Document, Effect, Guarded, Owner, PrincipalElement, Publicity, Verdict, compare, is_public,
+    Document, Effect, Guarded, Owner, PrincipalElement, Publicity, Statement, Verdict, compare, evaluate,
+    is_public,
 };
+use serde_json::json;
 
 use crate::check::{Check, Outcome};
 use crate::grants::{account_of, statement, words};
@@ -16,7 +19,16 @@ use crate::subject::Subject;
 const HARMLESS_TO_WANDB: &str = "nothing: W&B works, and somebody else does too";
 
 pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
-    vec![nobody_else(subject), not_public(subject)]
+    let guards = subject.desired_policy().and_then(|desired| {
+        let address = subject.address.aspect(Kind::BucketPolicy);
+        let outcome = guards(subject, Guarded::Bucket, desired, &subject.live_policy())?;
+        let proves = "the bucket policy still forbids all that byob.toml forbids";
+        Some(Check::new("guards", &address, proves, outcome))
+    });
+    let mut checks = vec![nobody_else(subject)];
+    checks.extend(guards);
+    checks.push(not_public(subject));
+    checks
 }
 
 fn nobody_else(subject: &Subject<'_>) -> Check {
@@ -50,9 +62,13 @@ pub(crate) fn beyond(
     desired: &Document,
     live: &Document,
 ) -> Outcome {
-    // The Allows alone: whether a Deny is missing is asked where it matters, and takes nobody in.
+    // The Allows alone: what the Denies keep out is the check beside this one.
     let owner = Owner { guarded, account: None };
-    match compare(&allows(desired), &allows(live), &owner) {
+    let (desired, given) = (allows(desired), allows(live));
+    if desired.canonical() == given.canonical() {
+        return Outcome::PASSED;
+    }
+    match compare(&desired, &given, &owner) {
         Verdict::Within => Outcome::PASSED,
         Verdict::Beyond(witness) => {
             let by = witness.allowed_by.first().map(|index| {
@@ -72,13 +88,79 @@ pub(crate) fn beyond(
                 HARMLESS_TO_WANDB,
             )
         }
-        Verdict::CannotTell { reason } => Outcome::skipped(format!("it cannot be told: {reason}")),
+        // Whoever brings the values can make it so: what is not proved is no yes.
+        Verdict::CannotTell { reason } => Outcome::failed(
+            format!("it cannot be proved that nobody else is let in: {reason}"),
+            "byob plan shows the statement, byob apply takes it out; or write it without what cannot be known",
+            HARMLESS_TO_WANDB,
+        ),
     }
 }
 
 fn allows(document: &Document) -> Document {
-    let allows = document.statements.iter().filter(|one| one.effect == Effect::Allow);
-    Document { statements: allows.cloned().collect(), ..document.clone() }
+    only(document, Effect::Allow)
+}
+
+fn only(document: &Document, effect: Effect) -> Document {
+    let statements = document.statements.iter().filter(|one| one.effect == effect);
+    Document { statements: statements.cloned().collect(), ..document.clone() }
+}
+
+/// Whether a document's Denies forbid whatever another's do; `None` where that has none.
+///
+/// They are compared below a statement that allows everybody everything, so that nothing but a Deny decides: what it
+/// keeps out is mostly let in by policies of users and roles, which stand nowhere here.
+pub(crate) fn guards(
+    subject: &Subject<'_>,
+    guarded: Guarded,
+    desired: &Document,
+    live: &Document,
+) -> Option<Outcome> {
+    let (wanted, found) = (only(desired, Effect::Deny), only(live, Effect::Deny));
+    if wanted.is_empty() {
+        return None;
+    }
+    if wanted.canonical() == found.canonical() {
+        return Some(Outcome::PASSED);
+    }
+    let (action, resources) = match guarded {
+        Guarded::Bucket => ("s3:*", vec![subject.arn(), format!("{}/*", subject.arn())]),
+        Guarded::Key => ("kms:*", vec!["*".to_owned()]),
+    };
+    let everything = json!({"Effect": "Allow", "Principal": "*", "Action": action, "Resource": resources});
+    let below = |denies: &Document| {
+        // A statement of byob's own text is one.
+        let everything = Statement::from_value(&everything).ok()?;
+        let statements = denies.statements.iter().cloned().chain([everything]).collect();
+        Some(Document { statements, ..denies.clone() })
+    };
+    let (wanted, found) = (below(&wanted)?, below(&found)?);
+    let cure = "byob plan shows what was changed, byob apply puts it back; find out who did it, and what was done meanwhile";
+    Some(match compare(&wanted, &found, &Owner { guarded, account: None }) {
+        Verdict::Within => Outcome::PASSED,
+        Verdict::Beyond(witness) => {
+            let decided = evaluate(&wanted, &witness.request, &witness.circumstances).deciding;
+            let by = decided.first().map(|index| statement(&wanted, *index));
+            Outcome::failed(
+                format!(
+                    "{} of byob.toml forbids {} on {} to {}, and no statement of AWS's does",
+                    by.unwrap_or_else(|| "a Deny".to_owned()),
+                    witness.request.action(),
+                    witness.request.resource(),
+                    words(subject, &witness.request.principal().to_string()),
+                ),
+                cure,
+                HARMLESS_TO_WANDB,
+            )
+        }
+        Verdict::CannotTell { reason } => Outcome::failed(
+            format!(
+                "the Denies in AWS are not byob.toml's, and whether they forbid as much cannot be proved: {reason}"
+            ),
+            cure,
+            HARMLESS_TO_WANDB,
+        ),
+    })
 }
 
 /// Whom the Allows name beside W&B, the owner's account, and whom the configuration's own statements name.
@@ -137,6 +219,15 @@ fn not_public(subject: &Subject<'_>) -> Check {
         Publicity::NotPublic => match subject.ownership() {
             Some(Ownership::ENFORCED) => Outcome::PASSED,
             _ if ignores_acls => Outcome::PASSED,
+            ownership if subject.wants_acls_off() => Outcome::failed(
+                format!(
+                    "ACLs count on this bucket ({}) and its objects, and byob.toml switches them off: whoever they name is let \
+                     in",
+                    ownership.unwrap_or("no ownership is set")
+                ),
+                cure,
+                HARMLESS_TO_WANDB,
+            ),
             ownership => Outcome::skipped(format!(
                 "ACLs count on this bucket ({}), and each object has its own; object_ownership = \"{}\" ends that",
                 ownership.unwrap_or("no ownership is set"),

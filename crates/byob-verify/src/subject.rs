@@ -3,7 +3,7 @@
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::config::Wandb;
 use byob_model::desired::{Desired, DesiredRoot};
-use byob_model::kind::{Attributes, Cors, Encryption, KeyRef, ObjectLock, Purpose};
+use byob_model::kind::{Attributes, Cors, Encryption, KeyRef, ObjectLock, Ownership, Purpose};
 use byob_model::live::{BucketFacts, Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
 use byob_policy::{AccountId, Document};
@@ -188,6 +188,14 @@ impl<'a> Subject<'a> {
         match self.live_aspect(Kind::Ownership)? {
             Attributes::Ownership(ownership) => Some(&ownership.object_ownership),
             _ => None,
+        }
+    }
+
+    /// Whether the configuration switches ACLs off.
+    pub(crate) fn wants_acls_off(&self) -> bool {
+        match self.root.managed(Kind::Ownership) {
+            Some(Attributes::Ownership(ownership)) => ownership.object_ownership == Ownership::ENFORCED,
+            _ => false,
         }
     }
 

@@ -277,8 +277,9 @@ impl<'g> Ground<'g> {
             return;
         };
         let reading = self.purpose() == Purpose::Reference;
+        let encrypted = self.encrypted(encryption.bucket_key);
         let lacks = |document: Option<Document>| {
-            lacks_of_key(&self.who, &document?, &arn(&key), &self.root.region, reading)
+            lacks_of_key(&self.who, &document?, &arn(&key), (&self.root.region, &encrypted), reading)
         };
         let named = key_name(&key);
         if let Some(lack) = lacks(self.planner.key_policy_in_the_end(&key)) {
@@ -310,6 +311,13 @@ impl<'g> Ground<'g> {
         }
     }
 
+    /// What S3 names to KMS where it uses the bucket's key: the bucket under a bucket key, else each object.
+    fn encrypted(&self, bucket_key: bool) -> String {
+        let folder = self.root.path.as_ref().map(|path| format!("{path}/")).unwrap_or_default();
+        let bucket = format!("arn:{}:s3:::{}", self.root.partition, self.root.name);
+        if bucket_key { bucket } else { format!("{bucket}/{folder}byob-rules-ask-for-this") }
+    }
+
     /// Keys that the bucket once used: what was written then can be read with them alone.
     fn old_keys(&mut self) {
         let now = self.end.encryption().and_then(|e| e.kms_key.as_ref()).map(arn);
@@ -319,7 +327,8 @@ impl<'g> Ground<'g> {
             }
             let key = KeyRef::Arn(used.clone());
             let Some(document) = self.planner.key_policy_in_the_end(&key) else { continue };
-            let Some(lack) = lacks_of_key(&self.who, &document, used, &self.root.region, true) else {
+            let place = (self.root.region.as_str(), &*self.encrypted(false));
+            let Some(lack) = lacks_of_key(&self.who, &document, used, place, true) else {
                 continue;
             };
             let own = self.planner.own_key(&key);

@@ -281,24 +281,18 @@ fn lacking(
     lack
 }
 
-/// What W&B lacks of a key: to store files, or to read what is there (`reading`).
+/// What W&B lacks of a key: to store files, or to read what is there (`reading`). `place` is the region and the ARN that
+/// S3 names to KMS.
 pub(super) fn lacks_of_key(
     who: &Who<'_>,
     document: &Document,
     key_arn: &str,
-    region: &str,
+    place: (&str, &str),
     reading: bool,
 ) -> Option<Lack> {
     let needs: &'static [Need] = if reading { &KEY[..1] } else { &KEY };
     lacking(who, needs, document, |requester, need| {
-        let account = requester.account().map(|a| a.to_string());
-        let suffix = byob_policy::Partition::from_region(region).map_or("amazonaws.com", |p| p.dns_suffix());
-        let mut context = vec![
-            ("kms:ViaService".to_owned(), vec![format!("s3.{region}.{suffix}")]),
-            ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
-        ];
-        context.extend(account.map(|account| ("kms:CallerAccount".to_owned(), vec![account])));
-        let request = Request::new(requester.clone(), need.action, key_arn, context);
+        let request = Request::of_key_by_s3(requester.clone(), need.action, key_arn, place);
         let owner = account_of(key_arn).or_else(|| who.owner.clone());
         let circumstances = Circumstances::new(Guarded::Key, owner, Identity::Everything);
         let decision = evaluate(document, &request, &circumstances);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use byob_model::Kind;
 use byob_model::desired::{KEY_USE_ACTIONS, STORAGE_ACTIONS};
-use byob_model::kind::{Attributes, ObjectLock, Policy, RetentionMode};
+use byob_model::kind::{Attributes, ObjectLock, Ownership, Policy, RetentionMode};
 use byob_model::live::{LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
 use byob_policy::Document;
@@ -179,7 +179,93 @@ fn somebody_else_who_is_let_in_is_told_and_a_missing_deny_lets_nobody_in() {
         },
         |bucket| bucket.tls_only = false,
     );
-    assert_eq!(failures(&without_tls), ["plain-http"]);
+    assert_eq!(failures(&without_tls), ["guards", "plain-http"]);
+    assert!(
+        seen(&without_tls, "guards").starts_with("statement `ByobTlsOnly` of byob.toml forbids "),
+        "{without_tls:#?}"
+    );
+    assert_eq!(find(&without_tls, "nobody-else").outcome, Outcome::Passed { given: None });
+}
+
+/// Changes the live policy of the bucket, and tells what fails then.
+fn after(config: &str, change: impl Fn(&mut Vec<Value>)) -> Vec<Check> {
+    verify(
+        config,
+        "vision",
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                change(policy["Statement"].as_array_mut().unwrap());
+            });
+        },
+        |_| {},
+    )
+}
+
+#[test]
+fn what_byob_toml_forbids_has_to_stay_forbidden() {
+    let config = EXAMPLE.replace(
+        "tls_only = true",
+        r#"tls_only = true
+min_tls_version = "1.2"
+allowed_source_ips = ["198.51.100.0/24"]
+extra_statements = [{ Sid = "NoDeletes", Effect = "Deny", Principal = { AWS = "arn:aws:iam::123456789012:role/ops" }, Action = "s3:DeleteObject", Resource = "arn:aws:s3:::acme-wandb-vision/*" }]"#,
+    );
+    let untouched = verify(&config, "vision", |_| {}, |_| {});
+    assert_eq!(failures(&untouched), [""; 0], "{untouched:#?}");
+    assert_eq!(find(&untouched, "guards").outcome, Outcome::Passed { given: None });
+    for sid in ["ByobNetwork", "ByobMinTlsVersion", "NoDeletes"] {
+        let taken_out = after(&config, |all| all.retain(|one| one["Sid"] != sid));
+        assert_eq!(failures(&taken_out), ["guards"], "{sid}");
+        let seen = seen(&taken_out, "guards");
+        assert!(seen.starts_with(&format!("statement `{sid}` of byob.toml forbids ")), "{seen}");
+    }
+    let widened = after(&config, |all| {
+        let network = all.iter_mut().find(|one| one["Sid"] == "ByobNetwork").unwrap();
+        network["Condition"]["NotIpAddressIfExists"]["aws:SourceIp"] =
+            json!(["198.51.100.0/24", "203.0.113.0/24"]);
+    });
+    assert_eq!(failures(&widened), ["guards"]);
+    // Whoever forbids more keeps nobody in; that W&B stays in is another check.
+    let stricter = after(&config, |all| {
+        all.push(
+            json!({"Sid": "Stricter", "Effect": "Deny", "Principal": "*", "Action": "s3:PutBucketPolicy",
+            "Resource": "arn:aws:s3:::acme-wandb-vision"}),
+        );
+    });
+    assert_eq!(failures(&stricter), [""; 0], "{stricter:#?}");
+}
+
+#[test]
+fn what_cannot_be_proved_is_no_yes() {
+    let account = json!({"AWS": "arn:aws:iam::999988887777:root"});
+    let cases = [
+        json!({"Sid": "Open", "Effect": "Allow", "Principal": account, "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::acme-wandb-vision/${aws:PrincipalTag/team}/*"}),
+        json!({"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::acme-wandb-vision/${aws:userid}"}),
+        json!({"Sid": "Open", "Effect": "Allow", "Principal": account, "Action": "s3:*",
+            "Resource": "arn:aws:s3:::acme-wandb-vision/*",
+            "Condition": {"StringEquals": {"aws:PrincipalTag/team": "${s3:ExistingObjectTag/team}"}}}),
+    ];
+    for statement in cases {
+        let checks = after(EXAMPLE, |all| all.push(statement.clone()));
+        assert!(failures(&checks).contains(&"nobody-else"), "{statement}: {checks:#?}");
+    }
+}
+
+#[test]
+fn acls_that_count_where_byob_toml_switches_them_off_are_told() {
+    let acls = vision(
+        |live| {
+            let aspects = &mut facts(live, VISION).aspects;
+            aspects.insert(Kind::PublicAccessBlock, LiveAspect::Absent);
+            let ownership = Ownership { object_ownership: "ObjectWriter".to_owned() };
+            aspects.insert(Kind::Ownership, LiveAspect::Present(Attributes::Ownership(ownership)));
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&acls), ["not-public"]);
+    assert!(seen(&acls, "not-public").starts_with("ACLs count on this bucket (ObjectWriter)"));
 }
 
 #[test]
@@ -223,6 +309,27 @@ fn each_missing_action_of_the_key_fails_its_own_check() {
 }
 
 #[test]
+fn a_key_policy_may_ask_for_what_s3_names_to_kms() {
+    let on = |arn: &str| {
+        let checks = vision(
+            |live| {
+                let Some(LiveKey::Exists(key)) = live.keys.values_mut().next() else { panic!("no key") };
+                repolicy(&mut key.aspects, Kind::KeyPolicy, |policy| {
+                    statements(policy, "WandbAccountAccess", |statement| {
+                        statement["Condition"] =
+                            json!({"StringEqualsIfExists": {"kms:EncryptionContext:aws:s3:arn": arn}});
+                    });
+                });
+            },
+            |_| {},
+        );
+        failures(&checks).len()
+    };
+    assert_eq!(on("arn:aws:s3:::acme-wandb-vision"), 0, "the bucket itself, under a bucket key");
+    assert_eq!(on("arn:aws:s3:::acme-other"), 4, "kms:Describe* has no context");
+}
+
+#[test]
 fn a_key_policy_without_the_principal_fails_all_five() {
     let checks = vision(
         |live| {
@@ -247,8 +354,30 @@ fn a_key_that_is_gone_or_that_nobody_may_look_at_is_told() {
     let unlisted = vision(|live| live.aliases.clear(), |_| {});
     assert!(failures(&unlisted).contains(&"key"));
     let hidden = vision(|live| live.keys.values_mut().for_each(|key| *key = LiveKey::Forbidden), |_| {});
+    assert_eq!(failures(&hidden), ["key"]);
+    assert!(seen(&hidden, "key").contains("may not look at the key"));
+    let half = vision(
+        |live| {
+            let Some(LiveKey::Exists(key)) = live.keys.values_mut().next() else { panic!("no key") };
+            key.aspects.insert(Kind::KeyPolicy, LiveAspect::Refused);
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&half), ["key-policy"]);
+    // Nobody can read the policy of another account's key.
+    let arn = "arn:aws:kms:eu-west-1:999988887777:key/0af0ea25-1111-4444-8888-d3b07384d113";
+    let foreign = EXAMPLE.replace("key = \"key.vision\"", &format!("key = \"{arn}\""));
+    assert_ne!(foreign, EXAMPLE);
+    let hidden = verify(
+        &foreign,
+        "vision",
+        |live| {
+            live.keys.insert(arn.to_owned(), LiveKey::Forbidden);
+        },
+        |bucket| bucket.encrypted.key = Some(arn.to_owned()),
+    );
     assert_eq!(failures(&hidden), [""; 0]);
-    assert!(why(&hidden, "key").contains("may not look at the key"));
+    assert!(why(&hidden, "key").contains("as is usual for a key of another account"));
 }
 
 #[test]
@@ -446,7 +575,7 @@ fn where_wandb_is_taken_out_it_has_to_be_out() {
         },
         |_| {},
     );
-    assert_eq!(failures(&stays), ["taken-out", "nobody-else"]);
+    assert_eq!(failures(&stays), ["taken-out", "nobody-else", "guards"]);
 }
 
 #[test]

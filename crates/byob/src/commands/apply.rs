@@ -277,6 +277,17 @@ impl Talk for Telling<'_> {
 
     fn loaded(&self, loaded: &Loaded) -> Result<(), Failure> {
         self.first.set(loaded.recorded.is_none());
+        let approval = loaded.recorded.as_ref().and_then(|recorded| recorded.approval.as_ref());
+        let open = approval.filter(|approval| !approval.finished && !byob_plan::accepts_drift(approval));
+        if let Some(open) = open.filter(|_| self.mode.refresh_only) {
+            return Err(Failure::said(
+                format!(
+                    "an apply did not end ({}), and what it wrote would be taken for somebody else's; nothing was recorded",
+                    open.digest
+                ),
+                format!("let it go on first: byob apply --approve {}", open.digest),
+            ));
+        }
         refuse_without_record(self.session, loaded.recorded.as_ref(), self.mode)
     }
 
