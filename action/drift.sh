@@ -12,30 +12,18 @@ yes_or_no who "$BYOB_WHO"
 [ "$BYOB_WHO" = false ] || selection+=(--who)
 [ -z "$BYOB_FAIL_ON" ] || selection+=("--fail-on=$BYOB_FAIL_ON")
 
-
-# Sets `number` (or nothing), `state` and $work/known, the body, of our issue: what this very token wrote, with our label
-# and our marker.
+# Sets `number` (or nothing), `state` and $work/known, the body, of our issue, which has our label.
 find_issue() {
-  local after=null found
+  jq -n --arg repository "$GITHUB_REPOSITORY" --arg with "$label" \
+    '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, "label": $with}' >"$work/variables"
+  find_ours "reading the issues" issues .data.repository.issues true
   number=
   state=
-  while :; do
-    jq -n --arg repository "$GITHUB_REPOSITORY" --arg with "$label" --argjson after "$after" \
-      '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, "label": $with, after: $after}' \
-      >"$work/variables"
-    graphql "reading the issues" issues "$work/variables"
-    found=$(jq -c --arg mark "$mark" \
-      'first(.data.repository.issues.nodes[] | select(.viewerDidAuthor and (.body | startswith($mark)))) // empty' \
-      "$work/answer")
-    if [ -n "$found" ]; then
-      number=$(jq -r .number <<<"$found")
-      state=$(jq -r .state <<<"$found")
-      jq -rj .body <<<"$found" | tr -d '\r' >"$work/known"
-      return 0
-    fi
-    jq -e '.data.repository.issues.pageInfo.hasNextPage' "$work/answer" >/dev/null || return 0
-    after=$(jq '.data.repository.issues.pageInfo.endCursor' "$work/answer")
-  done
+  if [ -n "$found" ]; then
+    number=$(jq -r .number <<<"$found")
+    state=$(jq -r .state <<<"$found")
+    jq -rj .body <<<"$found" | tr -d '\r' >"$work/known"
+  fi
 }
 
 # The issue is found by its label: without the right to set one, each run would open another.

@@ -101,14 +101,17 @@ run_byob() {
 }
 
 # One request to GitHub's API: `api METHOD PATH [FILE]`. Sets `status`, and leaves the answer in $work/answer. The token
-# and the payload are never arguments. Only what changes nothing is tried again.
+# and the payload are never arguments. Only what changes nothing is tried again: a GET, and a QUERY, which is a POST that
+# GraphQL answers.
 api() {
-  local method=$1 url=$GITHUB_API_URL$2 options
-  case $2 in
-    http://* | https://*) url=$2 ;;
-  esac
+  local method=$1 url=$GITHUB_API_URL$2 options=()
+  if [ "$method" = QUERY ]; then
+    method=POST
+    url=$2
+    options+=(--retry 3 --retry-connrefused)
+  fi
   [ -n "$token" ] || die "github-token is empty: $method $url needs it"
-  options=(--silent --show-error --max-time 60 --request "$method" --output "$work/answer" --write-out '%{http_code}')
+  options+=(--silent --show-error --max-time 60 --request "$method" --output "$work/answer" --write-out '%{http_code}')
   options+=(--header 'Accept: application/vnd.github+json' --header 'X-GitHub-Api-Version: 2022-11-28')
   if [ "$method" = GET ]; then
     options+=(--retry 3 --retry-connrefused)
@@ -140,15 +143,35 @@ must() {
 graphql() {
   local what=$1 query=$2 variables=$3
   jq -n --rawfile query "$here/$query.graphql" --slurpfile variables "$variables" '{query: $query, variables: $variables[0]}' >"$work/query"
-  must "$what" POST "${GITHUB_GRAPHQL_URL:-$GITHUB_API_URL/graphql}" "$work/query"
+  must "$what" QUERY "${GITHUB_GRAPHQL_URL:-$GITHUB_API_URL/graphql}" "$work/query"
   if jq -e 'has("errors")' "$work/answer" >/dev/null; then
     die "$what: $(jq -r '[.errors[].message] | join("; ")' "$work/answer")"
   fi
 }
 
-# The hidden line by which a comment or issue is found again: what it is about, and of which configuration.
+# Looks for ours in a list that a query pages through: the first node that this very token wrote, that begins with $mark,
+# and for which a filter of jq's is true. `find_ours WHAT QUERY LIST FILTER`; the query's variables are in $work/variables.
+# Sets `found`, the node or nothing; the last page stays in $work/answer.
+find_ours() {
+  local what=$1 query=$2 list=$3 filter=$4 after=null
+  while :; do
+    jq --argjson after "$after" '. + {after: $after}' "$work/variables" >"$work/page"
+    graphql "$what" "$query" "$work/page"
+    found=$(jq -c --arg mark "$mark" \
+      "first($list.nodes[] | select(.viewerDidAuthor and (.body | startswith(\$mark)) and ($filter))) // empty" \
+      "$work/answer")
+    [ -z "$found" ] || return 0
+    jq -e "$list.pageInfo.hasNextPage" "$work/answer" >/dev/null || return 0
+    after=$(jq "$list.pageInfo.endCursor" "$work/answer")
+  done
+}
+
+# The hidden line by which a comment or issue is found again: what it is about, of which configuration, and of which part
+# of it. `marker KIND [FLAG...]`
 marker() {
-  local path=$BYOB_CONFIG
+  local kind=$1 path=$BYOB_CONFIG
+  shift
   [ "$BYOB_WORKING_DIRECTORY" = . ] || path=$BYOB_WORKING_DIRECTORY/$path
-  jq -nr --arg kind "$1" --arg path "$path" '"<!-- byob-action:\($kind):\($path | @uri) -->"'
+  jq -nr --arg kind "$kind" --arg path "$path" --arg part "$*" \
+    '"<!-- byob-action:\($kind):\($path | @uri)\(if $part == "" then "" else ":" + ($part | @uri) end) -->"'
 }

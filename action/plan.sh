@@ -7,30 +7,22 @@ set -euo pipefail
 permission="pull-requests: write"
 yes_or_no comment "$BYOB_COMMENT"
 yes_or_no refresh-only "$BYOB_REFRESH_ONLY"
+whole=${#selection[@]}
 select_addresses --target "$BYOB_TARGET"
 select_addresses --recreate "$BYOB_RECREATE"
 [ "$BYOB_REFRESH_ONLY" = false ] || selection+=(--refresh-only)
+# Another part of the same configuration has a comment of its own.
+part=("${selection[@]:whole}")
 
-
-# Sets `comment` to the id of our comment, or to nothing; `head` to the head of the pull request. Ours is what this very
-# token wrote and what begins with our marker; what somebody hid stays hidden, and a new one is written.
+# Sets `comment` to the id of our comment on a pull request, or to nothing; `head` to the head of that. What somebody hid
+# stays hidden, and a new one is written.
 find_comment() {
-  local number=$1 mark=$2 after=null
+  jq -n --arg repository "$GITHUB_REPOSITORY" --argjson number "$1" \
+    '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, number: $number}' >"$work/variables"
+  find_ours "reading the comments" comments .data.repository.pullRequest.comments '.isMinimized | not'
+  head=$(jq -r '.data.repository.pullRequest.headRefOid' "$work/answer")
   comment=
-  while :; do
-    jq -n --arg repository "$GITHUB_REPOSITORY" --argjson number "$number" --argjson after "$after" \
-      '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, number: $number, after: $after}' \
-      >"$work/variables"
-    graphql "reading the comments" comments "$work/variables"
-    head=$(jq -r '.data.repository.pullRequest.headRefOid' "$work/answer")
-    comment=$(jq -r --arg mark "$mark" \
-      'first(.data.repository.pullRequest.comments.nodes[]
-        | select(.viewerDidAuthor and (.isMinimized | not) and (.body | startswith($mark)))
-        | .fullDatabaseId) // empty' "$work/answer")
-    [ -z "$comment" ] || return 0
-    jq -e '.data.repository.pullRequest.comments.pageInfo.hasNextPage' "$work/answer" >/dev/null || return 0
-    after=$(jq '.data.repository.pullRequest.comments.pageInfo.endCursor' "$work/answer")
-  done
+  [ -z "$found" ] || comment=$(jq -r .fullDatabaseId <<<"$found")
 }
 
 # Writes the comment, unless the pull request has moved on: then the run for its new head writes it.
@@ -42,8 +34,8 @@ write_comment() {
     say notice "no comment: this run is not about a pull request"
     return
   fi
-  mark=$(marker plan)
-  find_comment "$number" "$mark"
+  mark=$(marker plan "${part[@]}")
+  find_comment "$number"
   if [ "$head" != "$planned" ]; then
     say notice "no comment: the pull request has a newer commit than this run planned"
     return

@@ -2,7 +2,10 @@
 //! `byob-aws`'s. What an event says came from outside and is believed as little as anything from there: it is shown, and
 //! decides nothing.
 
+use std::collections::BTreeSet;
+
 use byob_model::address::Kind;
+use byob_model::kind::Attributes;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -94,9 +97,67 @@ pub fn events(drift: &Drift) -> Vec<&'static str> {
     names.to_vec()
 }
 
-/// Whether an event is about a bucket (by name) or key (by ARN), or about one of its aliases.
-#[must_use]
-pub fn is_about(event: &Event, identity: &str) -> bool {
+/// What an event has to be about to have caused a drift.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Its names, as CloudTrail has them.
+    pub names: BTreeSet<&'static str>,
+    /// The bucket's name or the key's ARN.
+    identity: String,
+    /// The alias that drifted; an event about another alias of the same key is none, and one that hands this alias to
+    /// another key is.
+    alias: Option<String>,
+    /// The tags that drifted; empty where tags are not what drifted.
+    tags: BTreeSet<String>,
+}
+
+impl Cause {
+    /// What can have caused this drift of a root that is recorded with this name or ARN.
+    #[must_use]
+    pub fn of(drift: &Drift, identity: &str) -> Self {
+        let alias = [&drift.before, &drift.after].into_iter().find_map(|attributes| match attributes {
+            Some(Attributes::Alias(alias)) => Some(alias.name.clone()),
+            _ => None,
+        });
+        let tags = match drift.address.kind {
+            Kind::BucketTags | Kind::KeyTags => {
+                drift.changes.iter().filter_map(|change| tag_key(&change.path)).collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        Self { names: events(drift).into_iter().collect(), identity: identity.to_owned(), alias, tags }
+    }
+
+    /// Whether this event may be it.
+    #[must_use]
+    pub fn fits(&self, event: &Event) -> bool {
+        if !self.names.contains(event.name.as_str()) {
+            return false;
+        }
+        let record = serde_json::from_str::<Value>(&event.record).unwrap_or_default();
+        let asked = &record["requestParameters"];
+        if let Some(alias) = &self.alias {
+            return asked["aliasName"] == **alias;
+        }
+        is_about(event, asked, &self.identity) && self.is_of_tags(asked)
+    }
+
+    /// Whether a request that changes single tags changes one of these. (`PutBucketTagging` puts them all.)
+    fn is_of_tags(&self, asked: &Value) -> bool {
+        let listed = |name: &str| asked[name].as_array().into_iter().flatten();
+        let put = listed("tags").filter_map(|tag| tag["tagKey"].as_str().or_else(|| tag["key"].as_str()));
+        let mut named = put.chain(listed("tagKeys").filter_map(Value::as_str)).peekable();
+        self.tags.is_empty() || named.peek().is_none() || named.any(|key| self.tags.contains(key))
+    }
+}
+
+/// The tag that a change's JSON pointer names; `None` where all of them are meant.
+fn tag_key(path: &str) -> Option<String> {
+    path.strip_prefix('/').map(|key| key.replace("~1", "/").replace("~0", "~"))
+}
+
+/// Whether an event is about a bucket (by name) or key (by ARN).
+fn is_about(event: &Event, asked: &Value, identity: &str) -> bool {
     let id = identity.rsplit_once(":key/").map(|(_, id)| id);
     let named = |resource: &str| {
         resource == identity
@@ -106,13 +167,11 @@ pub fn is_about(event: &Event, identity: &str) -> bool {
                 .and_then(|arn| arn.rsplit_once(":::"))
                 .is_some_and(|(_, name)| name == identity)
     };
-    if event.resources.iter().any(|resource| named(resource)) {
-        return true;
-    }
     // Some events list no resource; the record itself has what was asked for.
-    let Ok(record) = serde_json::from_str::<Value>(&event.record) else { return false };
-    let asked = |name: &str| record["requestParameters"][name].as_str().is_some_and(named);
-    ["bucketName", "keyId", "targetKeyId", "resourceArn"].iter().any(|name| asked(name))
+    event.resources.iter().any(|resource| named(resource))
+        || ["bucketName", "keyId", "targetKeyId", "resourceArn"]
+            .iter()
+            .any(|name| asked[name].as_str().is_some_and(named))
 }
 
 /// What an event came to.
@@ -170,9 +229,9 @@ fn identity(who: &Value) -> String {
         .unwrap_or_else(|| "somebody whom the event does not name".to_owned())
 }
 
-/// The newest event that changed something, and how many records could not be read on the way.
+/// The newest event that changed something with its time (UTC seconds), and how many records could not be read on the way.
 #[must_use]
-pub fn newest<'a>(events: impl Iterator<Item = &'a Event>) -> (Option<Who>, usize) {
+pub fn newest<'a>(events: impl Iterator<Item = &'a Event>) -> (Option<(i64, Who)>, usize) {
     let mut newest: Option<(i64, Box<Who>)> = None;
     let mut unreadable = 0;
     for event in events {
@@ -184,15 +243,27 @@ pub fn newest<'a>(events: impl Iterator<Item = &'a Event>) -> (Option<Who>, usiz
             Read::Unreadable => unreadable += 1,
         }
     }
-    (newest.map(|(_, who)| *who), unreadable)
+    (newest.map(|(time, who)| (time, *who)), unreadable)
 }
 
-/// What was found for one drift, in words where it is not what one hopes for.
+/// What was found for one drift, in words where it is not what one hopes for. `written_at`: when byob last wrote to AWS,
+/// UTC seconds.
 #[must_use]
-pub fn traced((who, unreadable): (Option<Who>, usize), all_seen: bool) -> Traced {
+pub fn traced(
+    (who, unreadable): (Option<(i64, Who)>, usize),
+    all_seen: bool,
+    written_at: Option<i64>,
+) -> Traced {
+    let older = who.as_ref().zip(written_at).is_some_and(|((at, _), written)| *at < written);
+    let who = who.map(|(_, who)| who);
     let note = match &who {
         Some(who) if who.byob => Some(
             "the newest event that CloudTrail has is byob's own; what changed it since may be listed up to 15 minutes late"
+                .to_owned(),
+        ),
+        Some(_) if older => Some(
+            "the newest event that CloudTrail has is older than byob's last apply: unless that left the drift there, somebody \
+             changed it since, and is listed up to 15 minutes late"
                 .to_owned(),
         ),
         Some(_) => None,

@@ -154,7 +154,13 @@ pub(crate) fn subject(world: &mut World, call: &Call, request: &Request) -> Opti
             let arn = named.and_then(|named| kms::arn_of(world, &call.region, named));
             let resources = arn.iter().map(|arn| json!({ "type": "AWS::KMS::Key", "ARN": arn }));
             let resources: Vec<Value> = resources.collect();
-            Some((Value::Array(resources), json!({ "keyId": arn, "aliasName": body["AliasName"] })))
+            let tags = body["Tags"].as_array().into_iter().flatten();
+            let tags: Vec<Value> =
+                tags.map(|tag| json!({ "tagKey": tag["TagKey"], "tagValue": tag["TagValue"] })).collect();
+            let parameters = json!({
+                "keyId": arn, "aliasName": body["AliasName"], "tags": tags, "tagKeys": body["TagKeys"],
+            });
+            Some((Value::Array(resources), parameters))
         }
         _ => None,
     }
@@ -175,6 +181,11 @@ pub(crate) fn record(
         Err(Failure::Sandbox(_)) => return Ok(()),
     };
     let caller = world.caller_arn(&call.region);
+    // So does AWS, for S3 alone.
+    let user_agent = match call.service {
+        Service::S3 => request.header("user-agent").map(|agent| format!("[{agent}]")),
+        _ => request.header("user-agent").map(str::to_owned),
+    };
     let event = json!({
         "eventVersion": "1.11",
         "userIdentity": { "type": "AssumedRole", "arn": caller, "accountId": world.account },
@@ -183,7 +194,7 @@ pub(crate) fn record(
         "eventName": event_name(&call.operation),
         "awsRegion": call.region,
         "sourceIPAddress": "127.0.0.1",
-        "userAgent": request.header("user-agent"),
+        "userAgent": user_agent,
         "errorCode": error,
         "requestParameters": parameters,
         "readOnly": false,

@@ -6,7 +6,7 @@ use byob_apply::{CloudError, ErrorKind};
 use byob_aws::History;
 use byob_model::recorded::Recorded;
 use byob_plan::drift::Report;
-use byob_plan::trail::{Event, Traced, events, is_about, newest, traced};
+use byob_plan::trail::{Cause, Event, Traced, newest, traced};
 
 use crate::session::Session;
 
@@ -14,15 +14,12 @@ use crate::session::Session;
 struct Sought {
     /// Its place in the report.
     at: usize,
-    /// Name or ARN of its root.
-    identity: String,
-    names: BTreeSet<&'static str>,
+    cause: Cause,
 }
 
 impl Sought {
     fn of<'a>(&'a self, events: &'a [Event]) -> impl Iterator<Item = &'a Event> {
-        let named = |event: &&Event| self.names.contains(event.name.as_str());
-        events.iter().filter(named).filter(|event| is_about(event, &self.identity))
+        events.iter().filter(|event| self.cause.fits(event))
     }
 }
 
@@ -31,21 +28,21 @@ pub(crate) async fn trace(session: &Session, recorded: &Recorded, report: &mut R
     let mut regions: BTreeMap<String, Vec<Sought>> = BTreeMap::new();
     for (at, drift) in report.drift.iter().enumerate() {
         let Some(root) = recorded.root(&drift.address.root()) else { continue };
-        let names = events(drift).into_iter().collect();
-        let sought = Sought { at, identity: root.identity.clone(), names };
+        let sought = Sought { at, cause: Cause::of(drift, &root.identity) };
         regions.entry(root.region.clone()).or_default().push(sought);
     }
     for (region, sought) in &regions {
-        let names: BTreeSet<&'static str> = sought.iter().flat_map(|one| one.names.iter().copied()).collect();
+        let names: BTreeSet<&'static str> =
+            sought.iter().flat_map(|one| one.cause.names.iter().copied()).collect();
         let enough = |name: &str, seen: &[Event]| {
-            let mut of_name = sought.iter().filter(|one| one.names.contains(name));
+            let mut of_name = sought.iter().filter(|one| one.cause.names.contains(name));
             of_name.all(|one| newest(one.of(seen)).0.is_some())
         };
         let history = session.cloud.history(region, &names, &enough).await;
         for sought in sought {
             if let Some(drift) = report.drift.get_mut(sought.at) {
                 drift.traced = match &history {
-                    Ok(history) => found(sought, history),
+                    Ok(history) => found(sought, history, recorded.written_at),
                     Err(error) => Traced { who: None, note: Some(not_asked(region, error)) },
                 };
             }
@@ -53,9 +50,9 @@ pub(crate) async fn trace(session: &Session, recorded: &Recorded, report: &mut R
     }
 }
 
-fn found(sought: &Sought, history: &History) -> Traced {
-    let all_seen = !sought.names.iter().any(|name| history.cut.contains(*name));
-    traced(newest(sought.of(&history.events)), all_seen)
+fn found(sought: &Sought, history: &History, written_at: Option<i64>) -> Traced {
+    let all_seen = !sought.cause.names.iter().any(|name| history.cut.contains(*name));
+    traced(newest(sought.of(&history.events)), all_seen, written_at)
 }
 
 fn not_asked(region: &str, error: &CloudError) -> String {

@@ -158,8 +158,10 @@ fn a_cancelled_job_lets_byob_end_by_itself() {
     let sign = runner.env.dir().join("it-runs");
     runner.env.write(
         "slow-byob",
-        "#!/usr/bin/env bash\ntrap 'echo finishing the running calls; exit 1' TERM\ntouch it-runs\n\
-         for _ in {1..600}; do sleep 0.1; done\n",
+        "#!/usr/bin/env bash\nasked=0\ntrap 'asked=$((asked + 1))' INT TERM\ntouch it-runs\n\
+         for _ in {1..600}; do [ $asked = 0 ] || break; sleep 0.1; done\n\
+         for _ in {1..20}; do sleep 0.1; done\n\
+         echo \"finishing the running calls, asked $asked times\"; exit 1\n",
     );
     std::process::Command::new("chmod").arg("755").arg(runner.env.dir().join("slow-byob")).status().unwrap();
     runner.cancel = Some(sign);
@@ -167,6 +169,7 @@ fn a_cancelled_job_lets_byob_end_by_itself() {
     // The first step, which only installs, must not be what is cancelled.
     let with = json!({ "command": "apply", "approve": approve, "byob-path": "slow-byob" });
     let job = runner.action(&Event::push(), &with).is("failure");
-    assert!(job.log.contains("finishing the running calls"), "{}", job.log);
+    // The second signal would mean "stop at once" to byob.
+    assert!(job.log.contains("finishing the running calls, asked 1 times"), "{}", job.log);
     assert_eq!(job.output("exitcode"), "1");
 }

@@ -107,6 +107,35 @@ fn an_issue_that_a_person_closed_speaks_again_for_another_drift_alone() {
     assert!(issue(&runner).open);
 }
 
+/// A person closed the issue and the drift went: the very same drift is news when it comes again.
+#[test]
+fn what_was_closed_and_mended_is_news_when_it_comes_again() {
+    let Some(runner) = applied() else { return };
+    tamper(&runner);
+    hour(&runner).is("failure");
+    mend(&runner);
+    runner.github.state().issues.get_mut(&100).unwrap().open = false;
+    writes(&runner);
+    hour(&runner).is("success");
+    assert_eq!(writes(&runner), ["PATCH /issues/100"]);
+    hour(&runner).is("success");
+    assert_eq!(writes(&runner), [""; 0]);
+    tamper(&runner);
+    hour(&runner).is("failure");
+    assert!(issue(&runner).open);
+}
+
+/// What only asks is asked again; what writes is not.
+#[test]
+fn a_question_that_a_gateway_swallows_is_asked_again() {
+    let Some(runner) = applied() else { return };
+    tamper(&runner);
+    runner.github.state().bad_gateway = 1;
+    hour(&runner).is("failure");
+    assert!(issue(&runner).open);
+    assert_eq!(runner.github.state().bad_gateway, 0);
+}
+
 /// Who found out what, and in which words, changes the text but is no news.
 #[test]
 fn the_same_drift_in_other_words_is_no_news() {

@@ -53,9 +53,10 @@ fn gitlab_plans_applies_that_digest_and_watches() {
     let plan: Value = serde_json::from_str(&runner.env.read("plan.json")).unwrap();
     assert!(counts["create"].as_u64().unwrap() > 0);
     assert_eq!(counts["create"], plan["summary"]["create"]);
-    let dotenv = runner.env.read("digest.env");
-    let digest = dotenv.trim_end().strip_prefix("BYOB_DIGEST=").unwrap();
-    assert_eq!(digest, plan["digest"]);
+    assert_eq!(runner.env.read("digest.txt").trim_end(), plan["digest"]);
+    let file = yaml("docs/ci/gitlab-ci.yml");
+    assert_eq!(file["plan"]["artifacts"]["paths"], serde_json::json!(["digest.txt"]));
+    assert_eq!(file["apply"]["needs"], serde_json::json!(["plan"]));
 
     // A git that answers as `ls-remote` does: the branch is where this pipeline's commit is, or has moved on.
     let git = runner.env.home().join("bin/git");
@@ -65,7 +66,7 @@ fn gitlab_plans_applies_that_digest_and_watches() {
     };
     let apply: Vec<(&str, &str)> = common
         .into_iter()
-        .chain([("CI_COMMIT_BRANCH", "main"), ("CI_COMMIT_SHA", "abc"), ("BYOB_DIGEST", digest)])
+        .chain([("CI_COMMIT_BRANCH", "main"), ("CI_COMMIT_SHA", "abc"), ("BYOB_DIGEST", "sha256:another")])
         .collect();
     answer("def");
     ends(&shell(&runner, &gitlab("apply"), &apply), 1);
@@ -82,7 +83,28 @@ fn gitlab_plans_applies_that_digest_and_watches() {
 
     // An error in the file is no plan to approve.
     runner.env.edit("[bucket.storage]", "[bucket.storage]\nnome = \"x\"");
-    assert_ne!(shell(&runner, &gitlab("plan"), &common).status.code(), Some(0));
+    ends(&shell(&runner, &gitlab("plan"), &common), 1);
+    assert!(!runner.env.dir().join("digest.txt").exists());
+}
+
+/// Whatever ends byob, an older plan that lies there (committed by somebody, say) is not taken for its own.
+#[test]
+fn a_plan_that_byob_did_not_make_is_not_handed_on() {
+    let Some(runner) = repository() else { return };
+    let bin = runner.env.home().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    for code in [101, 127, 137] {
+        for file in ["plan.json", "digest.txt", "counts.json"] {
+            runner.env.write(file, "{\"digest\": \"sha256:forged\", \"summary\": {}}");
+        }
+        std::fs::write(bin.join("byob"), format!("#!/bin/sh\nexit {code}\n")).unwrap();
+        Command::new("chmod").arg("755").arg(bin.join("byob")).status().unwrap();
+        let token = runner.env.home().join("token");
+        let variables =
+            [("BYOB_ID_TOKEN", "a.b.c"), ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())];
+        ends(&shell(&runner, &gitlab("plan"), &variables), 1);
+        assert!(!runner.env.dir().join("digest.txt").exists(), "{code}");
+    }
 }
 
 /// The command of the container: drift is 2, which fails the job without another try.

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) requests: Vec<String>,
     /// The token may read, and write nothing.
     pub(crate) read_only: bool,
+    /// How many of the next questions the gateway answers with 502.
+    pub(crate) bad_gateway: u32,
 }
 
 impl State {
@@ -136,6 +138,10 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
 }
 
 fn answer(state: &mut State, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    if state.bad_gateway > 0 {
+        state.bad_gateway -= 1;
+        return (502, Value::Null);
+    }
     if path == "/graphql" {
         let query = body["query"].as_str().unwrap_or_default();
         state.requests.push(format!("QUERY {}", query.lines().nth(1).unwrap_or_default()));

@@ -192,6 +192,24 @@ fn hostile_names_are_text() {
     assert!(!runner.env.dir().join("pwned").exists());
 }
 
+/// A plan of a part and the plan of the whole do not take each other's comment.
+#[test]
+fn every_part_of_a_configuration_has_its_own_comment() {
+    let Some(runner) = repository() else { return };
+    let event = pull_request(&runner);
+    let whole = json!({ "command": "plan" });
+    let part = json!({ "command": "plan", "target": "bucket.storage.tags\nbucket.storage" });
+    for _ in 0..2 {
+        runner.action(&event, &whole).is("success");
+        runner.action(&event, &part).is("success");
+    }
+    let first: Vec<String> =
+        bodies(&runner).iter().map(|body| body.lines().next().unwrap_or_default().to_owned()).collect();
+    let marked =
+        "<!-- byob-action:plan:byob.toml:--target%3Dbucket.storage.tags%20--target%3Dbucket.storage -->";
+    assert_eq!(first, [MARK.trim_end(), marked]);
+}
+
 /// The flags that choose what is planned reach byob, and the same digest can be applied with them.
 #[test]
 fn targets_are_the_same_for_plan_and_apply() {

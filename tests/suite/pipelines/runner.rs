@@ -415,8 +415,11 @@ impl<'a> Machine<'a> {
                 std::thread::sleep(std::time::Duration::from_millis(20));
             }
             if child.try_wait().unwrap().is_none() {
-                // To the step's process alone, as the runner does it.
-                Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+                // To the step's process alone, as the runner does it: INT, and after a while TERM.
+                for (signal, pause) in [("-INT", 500), ("-TERM", 0)] {
+                    Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+                    std::thread::sleep(std::time::Duration::from_millis(pause));
+                }
             }
         }
         let code = child.wait().unwrap().code().unwrap_or(-1);

@@ -152,7 +152,7 @@ fn who_it_was_is_told_where_cloudtrail_knows() {
     assert_eq!(who["event"], "PutBucketPublicAccessBlock");
     assert_eq!(who["identity"], "arn:aws:sts::123456789012:assumed-role/byob-sandbox/sandbox");
     assert_eq!((&who["source"], &who["byob"]), (&"127.0.0.1".into(), &Value::Bool(false)));
-    assert!(who["user_agent"].as_str().unwrap().starts_with("aws-sdk-rust/"), "{who}");
+    assert!(who["user_agent"].as_str().unwrap().starts_with("[aws-sdk-rust/"), "{who}");
     assert!(who["time"].as_str().unwrap().ends_with('Z') && !who["event_id"].as_str().unwrap().is_empty());
     assert!(entry["who_note"].is_null());
     let text = env.sandbox("drift --who").exits(2).stdout;

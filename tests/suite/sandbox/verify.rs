@@ -127,8 +127,8 @@ fn one_line_a_check_says_what_it_proves() {
       ✓ signed-get                   a pre-signed GET works with an ordinary HTTP client
       ✓ cors etag                    scripts of https://wandb.ai see the header ETag
       ✓ cors https://wandb.ai        pages of https://wandb.ai may use GET, HEAD, PUT (CORS preflight)
-      ✓ cors https://byob-verify.invalid   pages of https://byob-verify.invalid may use GET, HEAD, PUT
-                                     (CORS preflight)
+      ✓ cors https://byob-verify.invalid
+          pages of https://byob-verify.invalid may use GET, HEAD, PUT (CORS preflight)
       · cors foreign                 pages of other origins are refused (CORS preflight)
           not looked at: cors_origins lets every origin in; name the origins of W&B's pages to shut
             others out

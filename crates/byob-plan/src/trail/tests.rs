@@ -1,4 +1,5 @@
 use byob_model::address::{Address, BUCKET_ASPECTS, KEY_ASPECTS, RootAddress};
+use byob_model::kind::Alias;
 use serde_json::json;
 
 use super::*;
@@ -106,6 +107,13 @@ fn the_console_and_byob_are_known_by_what_they_say() {
         of(&|r| r["userAgent"] = json!("aws-sdk-rust/1.3.9 ua/2.1 app/byob lang/rust/1.91.0")),
         (false, true)
     );
+    assert_eq!(
+        of(&|r| r["userAgent"] = json!("[aws-sdk-rust/1.3.9 lang/rust/1.91.0 app/byob]")),
+        (false, true)
+    );
+    assert_eq!(of(&|r| r["userAgent"] = json!("[app/byob]")), (false, true));
+    let long = format!("{} app/byob", "x".repeat(1000));
+    assert_eq!(of(&|r| r["userAgent"] = json!(long)), (false, true));
     assert_eq!(of(&|r| r["userAgent"] = json!("app/byobber")), (false, false));
     assert_eq!(of(&|r| r["userAgent"] = Value::Null), (false, false));
 }
@@ -124,7 +132,8 @@ fn what_changed_nothing_is_passed_over_and_the_newest_counts() {
         Event { record: "[1]".into(), ..event("PutBucketCors", 6, &record()) },
     ];
     let (who, unreadable) = newest(all.iter());
-    assert_eq!((who.unwrap().event.as_str(), unreadable), ("DeleteBucketCors", 2));
+    let (time, who) = who.unwrap();
+    assert_eq!((time, who.event.as_str(), unreadable), (5, "DeleteBucketCors", 2));
     assert_eq!(newest([].iter()), (None, 0));
 }
 
@@ -133,7 +142,7 @@ fn an_event_is_about_what_it_names() {
     let arn = "arn:aws:kms:eu-west-1:123456789012:key/0000-0001";
     let named = |resources: &[&str], record: Value, identity: &str| {
         let resources = resources.iter().map(|&r| r.to_owned()).collect();
-        is_about(&Event { resources, ..event("X", 0, &record) }, identity)
+        is_about(&Event { resources, ..event("X", 0, &record) }, &record["requestParameters"], identity)
     };
     assert!(named(&["acme"], Value::Null, "acme"));
     assert!(named(&["arn:aws:s3:::acme"], Value::Null, "acme"));
@@ -152,9 +161,11 @@ fn what_is_not_known_is_said() {
         Read::Done(who) => Who { byob, ..*who },
         other => panic!("{other:?}"),
     };
-    let note = |found, all| traced(found, all).note.unwrap_or_default();
-    assert_eq!(note((Some(who(false)), 1), true), "");
-    assert!(note((Some(who(true)), 0), true).contains("byob's own"));
+    let note = |found, all| traced(found, all, Some(100)).note.unwrap_or_default();
+    assert_eq!(note((Some((100, who(false))), 1), true), "");
+    assert!(note((Some((99, who(false))), 1), true).contains("older than byob's last apply"));
+    assert_eq!(traced((Some((99, who(false))), 1), true, None).note, None);
+    assert!(note((Some((200, who(true))), 0), true).contains("byob's own"));
     assert!(note((None, 0), true).contains("15 minutes"));
     assert!(note((None, 0), false).contains("more events"));
     assert!(note((None, 2), true).contains("cannot be read (2)"));
@@ -165,4 +176,45 @@ fn a_string_without_end_is_cut_between_characters() {
     let long = "ü".repeat(5000);
     let Read::Done(who) = read(&event("X", 0, &with(&|r| r["userAgent"] = json!(long)))) else { panic!() };
     assert_eq!(who.user_agent.unwrap().chars().count(), 257);
+}
+
+fn cause(address: &str, paths: &[&str]) -> Cause {
+    let change =
+        |path: &&str| Change { path: (*path).into(), before: Value::Null, after: Value::Null, unknown: None };
+    let alias = Attributes::Alias(Alias { name: "alias/acme".into() });
+    let address: Address = address.parse().unwrap();
+    let before = (address.kind == Kind::Alias).then_some(alias);
+    let changes = paths.iter().map(change).collect();
+    Cause::of(&Drift::judged(address, "123456789012", changes, (before, None)), KEY)
+}
+
+const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/0000-0001";
+
+fn asked(name: &str, parameters: &Value) -> Event {
+    let record = with(&|record| record["requestParameters"] = parameters.clone());
+    Event { resources: Vec::new(), ..event(name, 0, &record) }
+}
+
+#[test]
+fn another_alias_of_the_key_is_another_drift() {
+    let of = cause("key.k.alias", &[""]);
+    assert!(of.fits(&asked("DeleteAlias", &json!({"aliasName": "alias/acme"}))));
+    assert!(!of.fits(&asked("DeleteAlias", &json!({"aliasName": "alias/other", "targetKeyId": KEY}))));
+    // The alias is handed to another key, which is all that the event names beside it.
+    let another = "arn:aws:kms:eu-west-1:123456789012:key/0000-0002";
+    assert!(of.fits(&asked("UpdateAlias", &json!({"aliasName": "alias/acme", "targetKeyId": another}))));
+    assert!(!of.fits(&asked("PutKeyPolicy", &json!({"keyId": KEY}))));
+}
+
+#[test]
+fn another_tag_is_another_drift() {
+    let of = cause("key.k.tags", &["/team", "/a~1b"]);
+    let tag = |key: &str| json!({"keyId": KEY, "tags": [{"tagKey": key, "tagValue": "x"}]});
+    assert!(of.fits(&asked("TagResource", &tag("team"))) && of.fits(&asked("TagResource", &tag("a/b"))));
+    assert!(!of.fits(&asked("TagResource", &tag("cost"))));
+    assert!(of.fits(&asked("UntagResource", &json!({"keyId": KEY, "tagKeys": ["cost", "team"]}))));
+    assert!(!of.fits(&asked("UntagResource", &json!({"keyId": KEY, "tagKeys": ["cost"]}))));
+    // What names no tag may have been any.
+    assert!(of.fits(&asked("TagResource", &json!({"keyId": KEY}))));
+    assert!(cause("key.k.tags", &[""]).fits(&asked("TagResource", &tag("cost"))));
 }
