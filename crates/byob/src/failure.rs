@@ -157,17 +157,19 @@ impl Failure {
                 account.answer = Some(error.answer());
                 account.help = error.help;
             }
-            // The command that mends it has to be about the same record.
-            Self::Store(error) => {
-                let own = format!("byob{} state ", session::flags(global));
-                account.help =
-                    error.help().map(|help| help.replace("byob state ", &own)).into_iter().collect();
-            }
+            Self::Store(error) => account.help = error.help().into_iter().collect(),
             Self::Said { details, help, paste, code, .. } => {
                 account.details.extend(details);
                 (account.help, account.paste, account.code) = (help, paste, code);
             }
             Self::Diagnostics { .. } | Self::Sandbox(_) | Self::File { .. } | Self::Page(_) => {}
+        }
+        // The command that mends it has to be about the same record.
+        let flags = session::flags(global);
+        for help in &mut account.help {
+            for command in ["state", "import"] {
+                *help = help.replace(&format!("byob {command} "), &format!("byob{flags} {command} "));
+            }
         }
         account
     }

@@ -136,6 +136,33 @@ fn only_the_severities_that_are_asked_for_are_a_no() {
     }
 }
 
+/// What a run that broke off wrote is no drift to accept: its approval is still good for the rest.
+#[test]
+fn drift_is_not_accepted_over_an_apply_that_did_not_end() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    env.edit("[bucket.storage]", "[bucket.storage]\nversioning = \"enabled\"\ntags = { team = \"x\" }");
+    let plan = env.sandbox("plan --format json").json();
+    let digest = plan["digest"].as_str().unwrap();
+    env.sandbox_with("crash-after=1", &format!("apply --approve {digest}")).exits(137);
+    let record = env.record();
+    let refused = env.sandbox("apply --refresh-only --auto-approve").exits(1);
+    assert!(refused.stderr.contains(&format!("\nbyob --sandbox apply --approve {digest}\n")), "{refused}");
+    assert_eq!(env.record()["resources"], record["resources"]);
+    let resumed = env.sandbox(&format!("apply --approve {digest}")).exits(0);
+    assert!(resumed.stderr.contains("going on with the approved plan"), "{resumed}");
+    env.sandbox("apply --refresh-only --auto-approve").exits(0);
+    env.is_settled();
+
+    // An approval whose configuration is gone is left behind by another apply.
+    env.edit("team = \"x\"", "team = \"y\", area = \"z\"");
+    env.edit("versioning = \"enabled\"", "versioning = \"suspended\"");
+    env.sandbox_with("crash-after=1", "apply --auto-approve").exits(137);
+    env.sandbox("apply --refresh-only --auto-approve").exits(1);
+    env.edit("area = \"z\"", "area = \"w\"");
+    env.sandbox("apply --auto-approve").exits(0);
+    env.sandbox("apply --refresh-only --auto-approve").exits(0);
+}
+
 #[test]
 fn who_it_was_is_told_where_cloudtrail_knows() {
     let env = TestEnvironment::applied(ONE_BUCKET);

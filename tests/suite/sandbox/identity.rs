@@ -252,8 +252,8 @@ fn what_another_record_claims_is_imported_only_by_its_lineage() {
            <uuid>; nothing was recorded
       help: find the record with that lineage (the tags byob:stack and byob:address say which
             configuration made it) and use it: two records with one bucket change and delete behind each
-            other's backs; where it is lost for good: byob import bucket.storage --from-lineage
-            <uuid>
+            other's backs; where it is lost for good: byob --sandbox import bucket.storage
+            --from-lineage <uuid>
     [exit 1]
     ");
     assert!(env.record().is_null());

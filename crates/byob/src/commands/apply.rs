@@ -280,13 +280,14 @@ impl Talk for Telling<'_> {
         let approval = loaded.recorded.as_ref().and_then(|recorded| recorded.approval.as_ref());
         let open = approval.filter(|approval| !approval.finished && !byob_plan::accepts_drift(approval));
         if let Some(open) = open.filter(|_| self.mode.refresh_only) {
-            return Err(Failure::said(
-                format!(
-                    "an apply did not end ({}), and what it wrote would be taken for somebody else's; nothing was recorded",
-                    open.digest
-                ),
-                format!("let it go on first: byob apply --approve {}", open.digest),
-            ));
+            return Err(Failure::Said {
+                message: "an apply did not end, and what it wrote would be taken for somebody else's"
+                    .to_owned(),
+                details: vec!["nothing was recorded".to_owned()],
+                help: vec!["plan anew (byob plan), or let it go on first:".to_owned()],
+                paste: format!("byob{} apply --approve {}", session::flags(self.global), open.digest),
+                code: 1,
+            });
         }
         refuse_without_record(self.session, loaded.recorded.as_ref(), self.mode)
     }
