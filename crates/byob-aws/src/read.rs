@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use byob_apply::{Cloud, CloudError, ErrorKind};
 use byob_model::address::Kind;
-use byob_model::kind::{Alias, Attributes, BYOB_INTENT, KeyState, Tags, is_system_tag};
+use byob_model::kind::{Alias, Attributes, BYOB_INTENT, BYOB_LINEAGE, KeyState, Tags, is_system_tag};
 use byob_model::live::{BucketFacts, Live, LiveAspect, LiveBucket, LiveKey, Refused, Wanted, WantedBucket};
 use byob_policy::Partition;
 use futures_util::future::{join_all, try_join, try_join_all};
@@ -352,13 +352,16 @@ async fn read_keys(cloud: &AwsCloud, wanted: &Wanted) -> Result<Keys, CloudError
     let intents = try_join_all(
         intents.into_iter().map(|(region, intents)| Box::pin(read_intents(cloud, region, intents))),
     );
+    let lineages =
+        try_join_all(wanted.key_lineages.iter().map(|region| Box::pin(read_lineages(cloud, region))));
     let keys = try_join_all(
         wanted
             .keys
             .iter()
             .map(|(arn, key)| Box::pin(read_key(cloud, arn, &key.aspects, !key.aspects.is_empty()))),
     );
-    let (aliases, (intents, keys)) = try_join(aliases, try_join(intents, keys)).await?;
+    let (aliases, (intents, (lineages, keys))) =
+        try_join(aliases, try_join(intents, try_join(lineages, keys))).await?;
 
     let mut found = Keys::default();
     let mut by_region: Aliases = BTreeMap::new();
@@ -374,27 +377,31 @@ async fn read_keys(cloud: &AwsCloud, wanted: &Wanted) -> Result<Keys, CloudError
         found.beside.take(beside);
         found.keys.insert(arn, key);
     }
+    let mut ours: BTreeSet<String> = found.intents.values().cloned().collect();
+    for (arns, beside) in lineages {
+        found.beside.take(beside);
+        ours.extend(arns);
+    }
     for (region, name) in &wanted.aliases {
         if let Some(Some(aliases)) = by_region.get(region) {
             found.aliases.insert((region.clone(), name.clone()), aliases.get(name).cloned());
         }
     }
-    read_found(cloud, &mut found).await?;
+    read_found(cloud, &mut found, &ours).await?;
     set_aliases(&mut found.keys, &by_region, wanted);
     Ok(found)
 }
 
-/// The keys that only an alias or an intent led to. One with our intent is ours, and read whole, so that taking it
-/// over after a crash says what is left to do and nothing else.
-async fn read_found(cloud: &AwsCloud, found: &mut Keys) -> Result<(), CloudError> {
-    let ours: BTreeSet<String> = found.intents.values().cloned().collect();
+/// The keys that only an alias or a tag led to. One that a tag led to is ours, and read whole, so that taking it over
+/// after a crash says what is left to do and nothing else.
+async fn read_found(cloud: &AwsCloud, found: &mut Keys, ours: &BTreeSet<String>) -> Result<(), CloudError> {
     let whole = BTreeSet::from([Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
     let facts_only = BTreeSet::new();
     let new: BTreeSet<String> = found
         .aliases
         .values()
         .flatten()
-        .chain(&ours)
+        .chain(ours)
         .filter(|arn| !found.keys.contains_key(*arn))
         .cloned()
         .collect();
@@ -455,27 +462,46 @@ async fn read_key(
     Ok((arn.to_owned(), LiveKey::Exists(Box::new(facts)), beside))
 }
 
+/// The keys of a region whose tags this caller may read, by ARN, with those tags; first what refuses the list itself, then
+/// what refuses single keys.
+async fn tagged_keys(
+    cloud: &AwsCloud,
+    region: &str,
+) -> Result<(Vec<(String, BTreeMap<String, String>)>, Beside, Beside), CloudError> {
+    let (mut list, mut single) = (Beside::default(), Beside::default());
+    let arns = list.value(key::list(cloud, region).await, "*")?.unwrap_or_default();
+    let tagged = join_all(arns.iter().map(|arn| {
+        Box::pin(async move { (arn, async { tags::read_key(KeyAt::new(cloud, arn)?).await }.await) })
+    }));
+    let mut keys = Vec::new();
+    for (arn, answer) in tagged.await {
+        if let Some(tags) = single.value(answer, arn)? {
+            keys.push((arn.clone(), tags));
+        }
+    }
+    Ok((keys, list, single))
+}
+
+/// Looks through all keys of a region for those that some record made. Somebody else's need not be readable.
+async fn read_lineages(cloud: &AwsCloud, region: &str) -> Result<(Vec<String>, Beside), CloudError> {
+    let (keys, list, _) = tagged_keys(cloud, region).await?;
+    let carried = keys.into_iter().filter(|(_, tags)| tags.contains_key(BYOB_LINEAGE));
+    Ok((carried.map(|(arn, _)| arn).collect(), list))
+}
+
 /// Looks through all keys of a region for those that were made under these intents.
 async fn read_intents(
     cloud: &AwsCloud,
     region: &str,
     intents: BTreeSet<Uuid>,
 ) -> Result<(BTreeMap<Uuid, String>, Beside), CloudError> {
-    let mut beside = Beside::default();
-    let Some(arns) = beside.value(key::list(cloud, region).await, "*")? else {
-        return Ok((BTreeMap::new(), beside));
-    };
-    let tagged = join_all(arns.iter().map(|arn| {
-        Box::pin(async move { (arn, async { tags::read_key(KeyAt::new(cloud, arn)?).await }.await) })
-    }));
+    let (keys, mut beside, unreadable) = tagged_keys(cloud, region).await?;
     let mut found = BTreeMap::new();
-    let mut unreadable = Beside::default();
-    for (arn, answer) in tagged.await {
-        let Some(tags) = unreadable.value(answer, arn)? else { continue };
+    for (arn, tags) in keys {
         if let Some(intent) = tags.get(BYOB_INTENT).and_then(|text| text.parse::<Uuid>().ok())
             && intents.contains(&intent)
         {
-            found.entry(intent).or_insert_with(|| arn.clone());
+            found.entry(intent).or_insert(arn);
         }
     }
     // Somebody else's keys need not be readable, unless ours may be among them.

@@ -18,6 +18,8 @@ pub struct Wanted {
     pub aliases: BTreeSet<(String, String)>,
     /// Keys made for these intents, to be found by their `byob:intent` tag: region and intent.
     pub key_intents: BTreeSet<(String, Uuid)>,
+    /// Regions in which every key that carries `byob:lineage` is looked for.
+    pub key_lineages: BTreeSet<String>,
 }
 
 /// What to read of a bucket.
@@ -49,7 +51,7 @@ pub struct WantedKey {
 pub struct Live {
     /// By bucket name; every wanted one is here.
     pub buckets: BTreeMap<String, LiveBucket>,
-    /// By key ARN; every wanted one is here, and those found by alias or intent.
+    /// By key ARN; every wanted one is here, and those found by alias, intent or lineage.
     pub keys: BTreeMap<String, LiveKey>,
     /// By region and alias name: the ARN of the key it points at; `None` where there is no such alias.
     pub aliases: BTreeMap<(String, String), Option<String>>,

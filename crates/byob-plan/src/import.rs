@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use byob_model::address::{Kind, RootAddress, RootKind};
-use byob_model::desired::{Desired, DesiredAspect};
-use byob_model::kind::{Attributes, BYOB_LINEAGE, Bucket, Key, KeyRef, KeyState, Waivers};
-use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
+use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
+use byob_model::kind::{Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Bucket, Key, KeyRef, KeyState, Waivers};
+use byob_model::live::{KeyFacts, Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
 use uuid::Uuid;
 
@@ -80,30 +80,87 @@ pub enum ImportError {
     },
 }
 
-/// The lineage that a live root carries, found by its name or alias; `None` where there is no root, or no such tag.
+/// The key of a table: the one whose tag says so where `tagged` has one, else the one that its alias points at.
+fn key_of<'a>(
+    root: &DesiredRoot,
+    address: &RootAddress,
+    live: &'a Live,
+    tagged: &'a Tagged,
+) -> Option<&'a str> {
+    let aliased = || live.aliases.get(&(root.region.clone(), root.name.clone()))?.as_deref();
+    tagged.get(address).map(String::as_str).or_else(aliased)
+}
+
+/// ARNs of keys that their tags lead to, where no alias does.
+pub type Tagged = BTreeMap<RootAddress, String>;
+
+/// The keys among these tables' that only their tags lead to: which carry `byob:lineage` (this one, where one is given)
+/// and the table's address as `byob:address`, are not pending deletion, and whose table's alias leads to none that carries
+/// a lineage.
+///
+/// # Errors
+/// The table, and the ARNs of several keys that say to be its.
+pub fn tagged(
+    desired: &Desired,
+    live: &Live,
+    addresses: &[RootAddress],
+    from: Option<Uuid>,
+) -> Result<Tagged, (RootAddress, Vec<String>)> {
+    let mut tagged = Tagged::new();
+    for address in addresses.iter().filter(|address| address.kind == RootKind::Key) {
+        let Some(root) = desired.roots.get(address) else { continue };
+        if lineage(desired, live, address, &Tagged::new()).is_some() {
+            continue;
+        }
+        let claims = |facts: &KeyFacts| {
+            let lineage = facts.tags.get(BYOB_LINEAGE);
+            lineage.is_some_and(|lineage| from.is_none_or(|from| from.to_string() == *lineage))
+                && facts.tags.get(BYOB_ADDRESS) == Some(&address.to_string())
+                && facts.state != KeyState::PendingDeletion
+                && region_of(&facts.arn) == Some(&root.region)
+        };
+        let mut found = live.keys.values().filter_map(|key| match key {
+            LiveKey::Exists(facts) if claims(facts) => Some(facts.arn.clone()),
+            _ => None,
+        });
+        if let Some(arn) = found.next() {
+            let more: Vec<String> = found.collect();
+            if !more.is_empty() {
+                return Err((address.clone(), [vec![arn], more].concat()));
+            }
+            tagged.insert(address.clone(), arn);
+        }
+    }
+    Ok(tagged)
+}
+
+/// `arn:aws:kms:eu-west-1:…`: `eu-west-1`.
+fn region_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3)
+}
+
+/// The lineage that a live root carries, found by its name, its alias or (`tagged`) its tags; `None` where there is no
+/// root, or no such tag.
 #[must_use]
-pub fn lineage(desired: &Desired, live: &Live, address: &RootAddress) -> Option<String> {
+pub fn lineage(desired: &Desired, live: &Live, address: &RootAddress, tagged: &Tagged) -> Option<String> {
     let root = desired.roots.get(address)?;
     let tags = match address.kind {
         RootKind::Bucket => match live.buckets.get(&root.name)? {
             LiveBucket::Exists(facts) => &facts.tags,
             LiveBucket::Absent | LiveBucket::Forbidden { .. } => return None,
         },
-        RootKind::Key => {
-            let arn = live.aliases.get(&(root.region.clone(), root.name.clone()))?.as_ref()?;
-            match live.keys.get(arn)? {
-                LiveKey::Exists(facts) => &facts.tags,
-                LiveKey::Absent | LiveKey::Forbidden => return None,
-            }
-        }
+        RootKind::Key => match live.keys.get(key_of(root, address, live, tagged)?)? {
+            LiveKey::Exists(facts) => &facts.tags,
+            LiveKey::Absent | LiveKey::Forbidden => return None,
+        },
     };
     tags.get(BYOB_LINEAGE).cloned()
 }
 
 /// The record's changes that import one root. One that carries this record's own lineage was made by it, and counts as
-/// created. `desired` must have been made as if the root were imported. A root that
-/// carries another record's lineage is taken only where `from` names that very lineage: two records with one bucket
-/// delete each other's data.
+/// created. `desired` must have been made as if the root were imported. A root that carries another record's lineage is
+/// taken only where `from` names that very lineage: two records with one bucket delete each other's data. `tagged` has the
+/// keys that only their tags lead to.
 ///
 /// # Errors
 /// [`ImportError`]
@@ -112,14 +169,14 @@ pub fn import(
     recorded: &Recorded,
     live: &Live,
     address: &RootAddress,
-    from: Option<Uuid>,
+    (from, tagged): (Option<Uuid>, &Tagged),
 ) -> Result<Vec<RecordChange>, ImportError> {
     let root = desired.roots.get(address).ok_or_else(|| ImportError::NoTable(address.clone()))?;
     if recorded.root(address).is_some() {
         return Err(ImportError::Recorded(address.clone()));
     }
     let own = recorded.lineage.map(|lineage| lineage.to_string());
-    let created = own.is_some() && lineage(desired, live, address) == own;
+    let created = own.is_some() && lineage(desired, live, address, tagged) == own;
     let absent = || ImportError::Absent { address: address.clone(), identity: root.name.clone() };
     let forbidden =
         |identity: &str| ImportError::Forbidden { address: address.clone(), identity: identity.to_owned() };
@@ -177,8 +234,7 @@ pub fn import(
             (root.name.clone(), &facts.aspects, None)
         }
         RootKind::Key => {
-            let alias = (root.region.clone(), root.name.clone());
-            let arn = live.aliases.get(&alias).and_then(Option::as_ref).ok_or_else(absent)?;
+            let arn = key_of(root, address, live, tagged).ok_or_else(absent)?;
             let facts = match live.keys.get(arn) {
                 None | Some(LiveKey::Absent) => return Err(absent()),
                 Some(LiveKey::Forbidden) => return Err(forbidden(arn)),
@@ -186,7 +242,7 @@ pub fn import(
             };
             let unusable = |what: &str| ImportError::Unusable {
                 address: address.clone(),
-                identity: arn.clone(),
+                identity: arn.to_owned(),
                 what: what.to_owned(),
             };
             if !facts.usable {
@@ -205,7 +261,7 @@ pub fn import(
                 waivers: Waivers::new(),
             });
             changes.push(RecordChange::Put(address.address(), resource(Kind::Key, arn, &attributes)));
-            (arn.clone(), &facts.aspects, Some(aspect::live_alias(facts, root.managed(Kind::Alias), None)))
+            (arn.to_owned(), &facts.aspects, Some(aspect::live_alias(facts, root.managed(Kind::Alias), None)))
         }
     };
     for (kind, wanted) in &root.aspects {

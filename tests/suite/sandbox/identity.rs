@@ -284,3 +284,40 @@ fn what_another_record_claims_is_imported_only_by_its_lineage() {
     "#);
     assert_eq!(env.written(&before), [""; 0]);
 }
+
+/// A lost record, and a key that no alias leads to any more: its tags do.
+#[test]
+fn a_key_without_its_alias_is_recovered_by_its_tags() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    let (key, record) = (env.key_arn(), env.record());
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        kms.delete_alias().alias_name("alias/acme-wandb").send().await.unwrap();
+    });
+    std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
+    let said = env.sandbox("import --recover").exits(0);
+    assert!(said.stderr.contains("recovered bucket.storage, key.storage"), "{said}");
+    assert_eq!((env.key_arn(), &env.record()["lineage"]), (key.clone(), &record["lineage"]));
+    env.sandbox("apply --auto-approve").exits(0);
+    env.is_settled();
+    assert_eq!(env.names("keys").len(), 1);
+
+    // Two that say the same: nobody but a person can tell.
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        let tags = kms.list_resource_tags().key_id(&key).send().await.unwrap().tags.unwrap();
+        kms.create_key().set_tags(Some(tags)).send().await.unwrap();
+        kms.delete_alias().alias_name("alias/acme-wandb").send().await.unwrap();
+    });
+    std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
+    let refused = env.sandbox("import --recover").exits(1);
+    assert!(refused.stderr.contains("several keys say that they are key.storage"), "{refused}");
+    assert!(refused.stderr.contains(&key) && env.record().is_null(), "{refused}");
+    // The alias decides.
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        kms.create_alias().alias_name("alias/acme-wandb").target_key_id(&key).send().await.unwrap();
+    });
+    env.sandbox("import --recover").exits(0);
+    assert_eq!(env.key_arn(), key);
+}

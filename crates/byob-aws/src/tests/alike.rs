@@ -199,6 +199,7 @@ fn wanted(key: Option<&str>) -> Wanted {
             .collect(),
         aliases: BTreeSet::from([(REGION.to_owned(), ALIAS.to_owned())]),
         key_intents: BTreeSet::new(),
+        key_lineages: BTreeSet::new(),
     }
 }
 

@@ -39,7 +39,7 @@ async fn pages_are_followed_until_it_is_enough() {
     assert!(asked[0].body.contains("PutBucketCors") && asked[2].body.contains(r#""NextToken":"2""#));
     assert_eq!(history.events[0].time, 1_795_183_331);
     let (who, _) = newest(history.events.iter());
-    assert_eq!(who.unwrap().identity, "arn:aws:iam::123456789012:user/eve");
+    assert_eq!(who.unwrap().1.identity, "arn:aws:iam::123456789012:user/eve");
 
     let fake = Fake::new().each("LookupEvents", "", pages());
     let history =

@@ -9,7 +9,7 @@ use byob_model::desired::Desired;
 use byob_model::kind::{Alias, Attributes, is_our_sid};
 use byob_model::live::{Live, LiveAspect, LiveBucket};
 use byob_model::recorded::{Recorded, RecordedResource};
-use byob_plan::import::ImportError;
+use byob_plan::import::{ImportError, Tagged};
 use byob_plan::plan::RecordChange;
 use byob_plan::{Mode, import, wanted};
 use byob_state::{AssembleError, FormatError, JournalError, Loaded, Store, StoreError, Tools, put_back};
@@ -55,7 +55,14 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     }
     let placed = placeholders(session, &recorded, &addresses, args.recover)?;
     let desired = resolve(session, &placed)?;
-    let live = session.cloud.read(&wanted(Some(&desired), &recorded)).await?;
+    let mut first = wanted(Some(&desired), &recorded);
+    if args.recover {
+        // A key whose alias is gone, or was never made, is known by its tags.
+        let keys = desired.roots.iter().filter(|(address, _)| address.kind == RootKind::Key);
+        first.key_lineages = keys.map(|(_, root)| root.region.clone()).collect();
+    }
+    let live = session.cloud.read(&first).await?;
+    let tagged = import::tagged(&desired, &live, &addresses, args.from_lineage).map_err(several_keys)?;
     // Which aspects and tags an imported key has is known only once its alias has led to it.
     let mut again = wanted(Some(&desired), &recorded);
     for (alias, arn) in &live.aliases {
@@ -67,15 +74,19 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
             key.aspects.extend([Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
         }
     }
+    for arn in tagged.values() {
+        let key = again.keys.entry(arn.clone()).or_default();
+        key.aspects.extend([Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
+    }
     let live = session.cloud.read(&again).await?;
     contact::refuse_unread(&live)?;
     if args.recover {
-        let lineage = lost_lineage(session, args, &desired, &live, &addresses)?;
+        let lineage = lost_lineage(session, args, (&desired, &live, &tagged), &addresses)?;
         recorded.lineage = Some(lineage);
         recorded.serial = past(session, args, lineage).await?;
-        let (lost, others): (Vec<_>, Vec<_>) = addresses
-            .into_iter()
-            .partition(|address| import::lineage(&desired, &live, address) == Some(lineage.to_string()));
+        let (lost, others): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| {
+            import::lineage(&desired, &live, address, &tagged) == Some(lineage.to_string())
+        });
         addresses = lost;
         for address in others {
             terminal::note(&format!(
@@ -86,7 +97,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     }
     let mut changes = Vec::new();
     for address in &addresses {
-        match import::import(&desired, &recorded, &live, address, args.from_lineage) {
+        match import::import(&desired, &recorded, &live, address, (args.from_lineage, &tagged)) {
             Ok(more) => changes.extend(more),
             Err(error @ ImportError::RecordedElsewhere { .. }) => {
                 let ImportError::RecordedElsewhere { lineage, .. } = &error else { continue };
@@ -193,11 +204,11 @@ async fn past(session: &Session, args: &ImportArgs, lineage: Uuid) -> Result<u64
 fn lost_lineage(
     session: &Session,
     args: &ImportArgs,
-    desired: &Desired,
-    live: &Live,
+    (desired, live, tagged): (&Desired, &Live, &Tagged),
     addresses: &[RootAddress],
 ) -> Result<Uuid, Failure> {
-    let carried = |address: &RootAddress| import::lineage(desired, live, address)?.parse::<Uuid>().ok();
+    let carried =
+        |address: &RootAddress| import::lineage(desired, live, address, tagged)?.parse::<Uuid>().ok();
     let found: BTreeMap<Uuid, String> =
         addresses.iter().filter_map(|address| Some((carried(address)?, address.to_string()))).collect();
     let said =
@@ -230,6 +241,20 @@ fn lost_lineage(
                 "say which of them is lost: byob import --recover --from-lineage UUID",
             )
         }
+    }
+}
+
+fn several_keys((address, arns): (RootAddress, Vec<String>)) -> Failure {
+    Failure::Said {
+        message: format!("several keys say that they are {address}; nothing was recorded"),
+        details: arns,
+        help: vec![
+            "find out which of them holds data; let the alias of that table point at it (aws kms create-alias), and \
+             take the tag byob:address off the others"
+                .to_owned(),
+        ],
+        paste: String::new(),
+        code: 1,
     }
 }
 
