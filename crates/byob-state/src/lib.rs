@@ -30,7 +30,7 @@ pub use local::LocalStore;
 pub use memory::MemoryStore;
 pub use objects::{ObjectError, Objects, Timer};
 pub use remote::RemoteStore;
-pub use store::{Guard, LastGood, Loaded, LockInfo, ProcessMark, Store, StoreError, since_boot};
+pub use store::{Guard, LastGood, Loaded, LockInfo, ProcessMark, Store, StoreError, Waiting, since_boot};
 pub use tools::{Destination, Kept, Tools, put_back};
 
 /// The version that is written into records.

@@ -18,7 +18,7 @@ use crate::Entry;
 use crate::assembled::{self, AssembleError, Assembled, Base, SaveError};
 use crate::disk::{self, Disk, beside, folder};
 use crate::format::{FormatError, text_of};
-use crate::store::{Guard, Loaded, LockInfo, Store, StoreError};
+use crate::store::{Guard, Loaded, LockInfo, Store, StoreError, Waiting};
 
 mod history;
 mod tools;
@@ -303,7 +303,7 @@ impl Store for LocalStore {
         &self,
         info: LockInfo,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&LockInfo),
+        waiting: &mut dyn FnMut(Waiting<'_>),
     ) -> Result<LocalGuard, StoreError> {
         self.make_folder()?;
         let start = Instant::now();
@@ -331,7 +331,7 @@ impl Store for LocalStore {
                 if let Some(holder) = holder
                     && told != Some(holder.id)
                 {
-                    waiting(&holder);
+                    waiting(Waiting::Holder(&holder));
                     told = Some(holder.id);
                 }
                 step = SLOW.min(timeout.saturating_sub(waited));

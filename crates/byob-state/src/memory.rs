@@ -8,7 +8,7 @@ use byob_model::recorded::Recorded;
 
 use crate::assembled::{self, AssembleError, Base};
 use crate::format::{self, FormatError};
-use crate::store::{Guard, Loaded, LockInfo, Store, StoreError};
+use crate::store::{Guard, Loaded, LockInfo, Store, StoreError, Waiting};
 use crate::{BYOB_VERSION, Entry};
 
 mod tools;
@@ -195,12 +195,12 @@ impl Store for MemoryStore {
         &self,
         info: LockInfo,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&LockInfo),
+        waiting: &mut dyn FnMut(Waiting<'_>),
     ) -> Result<MemoryGuard, StoreError> {
         let mut place = open(&self.place);
         if let Some(holder) = place.lock.clone() {
             if !timeout.is_zero() {
-                waiting(&holder);
+                waiting(Waiting::Holder(&holder));
             }
             let holder = Box::new(holder);
             return Err(StoreError::Locked { location: self.location(), holder, waited: timeout });

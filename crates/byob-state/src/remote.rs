@@ -15,7 +15,7 @@ use crate::assembled::{self, AssembleError, Assembled, Base, SaveError};
 use crate::format::{self, text_of};
 use crate::lease::{LEASE, LONGEST_CALL, LOOKED_AT_EVERY, LockFile, RENEWED_EVERY, Watch};
 use crate::objects::{Object, ObjectError, Objects, Timer, When};
-use crate::store::{Guard, Loaded, LockInfo, Store, StoreError};
+use crate::store::{Guard, Loaded, LockInfo, Store, StoreError, Waiting};
 
 mod history;
 mod tools;
@@ -392,24 +392,31 @@ impl<O: Objects, T: Timer> Store for RemoteStore<O, T> {
         &self,
         info: LockInfo,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&LockInfo),
+        waiting: &mut dyn FnMut(Waiting<'_>),
     ) -> Result<RemoteGuard<O, T>, StoreError> {
         let place = &self.0;
         let key = place.lock_key();
         let start = place.timer.elapsed();
         let mut watch = Watch::default();
         let mut told = None;
+        let mut unanswered = false;
         loop {
             let began = place.timer.elapsed();
             let waited = began.saturating_sub(start);
             let found = match place.objects.get(&key).await {
                 Ok(found) => found,
-                Err(ObjectError::Lost(_)) if waited < timeout => {
+                Err(ObjectError::Lost(error)) if waited < timeout => {
+                    if !unanswered {
+                        let location = place.objects.location(&key);
+                        waiting(Waiting::Answer { location: &location, error: &error });
+                        unanswered = true;
+                    }
                     place.timer.sleep(LOOKED_AT_EVERY.min(timeout - waited)).await;
                     continue;
                 }
                 Err(error) => return Err(place.error("read", &key, error)),
             };
+            unanswered = false;
             let answered = place.timer.elapsed();
             let file = found.as_ref().map(|found| LockFile::read(&found.body));
             let patience = file.iter().flatten().next().map_or(LEASE + LONGEST_CALL, LockFile::patience);
@@ -460,7 +467,7 @@ impl<O: Objects, T: Timer> Store for RemoteStore<O, T> {
                 return Err(StoreError::Locked { location: place.location(), holder, waited });
             }
             if told != Some(holder.id) {
-                waiting(holder);
+                waiting(Waiting::Holder(holder));
                 told = Some(holder.id);
             }
             let to_go = watch.to_go(patience, answered).max(PAUSE);

@@ -31,8 +31,8 @@ pub trait Store {
     /// [`StoreError`]; a damaged record or journal is never used, not even in part.
     async fn load(&self) -> Result<Loaded, StoreError>;
 
-    /// Takes the lock, for `info`. While somebody else holds it, waits up to `timeout`, and calls `waiting` once for
-    /// each holder that is waited for. Dropping the future gives up.
+    /// Takes the lock, for `info`. While somebody else holds it, or the record's place does not answer, waits up to
+    /// `timeout`, and calls `waiting` once for each that is waited for. Dropping the future gives up.
     ///
     /// # Errors
     /// [`StoreError::Locked`] after the timeout.
@@ -40,7 +40,7 @@ pub trait Store {
         &self,
         info: LockInfo,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&LockInfo),
+        waiting: &mut dyn FnMut(Waiting<'_>),
     ) -> Result<Self::Guard, StoreError>;
 
     /// Saves the record, under the lock: its serial grows by one, what was stored is kept as history, and the journal
@@ -103,6 +103,20 @@ pub struct Loaded {
     pub journalled: bool,
     /// Who else holds the lock right now.
     pub lock: Option<LockInfo>,
+}
+
+/// What a run waits for before it has the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting<'a> {
+    /// Somebody who holds it.
+    Holder(&'a LockInfo),
+    /// An answer of the record's place.
+    Answer {
+        /// Where the lock is: `s3://bucket/key.lock`.
+        location: &'a str,
+        /// What came instead.
+        error: &'a str,
+    },
 }
 
 /// Who holds a lock.

@@ -11,7 +11,7 @@ use byob_state::local::LocalGuard;
 use byob_state::remote::RemoteGuard;
 use byob_state::{
     Destination, Entry, Guard, Kept, Loaded, LocalStore, LockInfo, RemoteStore, Store, StoreError, Timer,
-    Tools,
+    Tools, Waiting,
 };
 use uuid::Uuid;
 
@@ -98,7 +98,7 @@ impl Store for RecordStore {
         &self,
         info: LockInfo,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&LockInfo),
+        waiting: &mut dyn FnMut(Waiting<'_>),
     ) -> Result<RecordGuard, StoreError> {
         Ok(match self {
             Self::Local(store) => RecordGuard::Local(store.lock(info, timeout, waiting).await?),
@@ -211,8 +211,15 @@ pub(crate) async fn lock(
 ) -> Result<RecordGuard, Failure> {
     let id = Uuid::new_v4();
     let info = LockInfo::of_this_process(id, command, jiff::Timestamp::now().as_second());
-    let mut waiting =
-        |holder: &LockInfo| terminal::say(&format!("waiting for {}", escape(&holder.to_string())));
+    let mut waiting = |waiting: Waiting<'_>| match waiting {
+        Waiting::Holder(holder) => terminal::say(&format!("waiting for {}", escape(&holder.to_string()))),
+        Waiting::Answer { location, error } => terminal::say(&format!(
+            "{} does not answer; asked again for up to {} s: {}",
+            escape(location),
+            timeout.as_secs(),
+            escape(error)
+        )),
+    };
     let lock = store.lock(info, timeout, &mut waiting);
     let Some(stop) = stop else { return Ok(lock.await?) };
     match stop.or(lock).await {

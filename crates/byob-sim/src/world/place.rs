@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use byob_model::recorded::Recorded;
 use byob_state::memory::MemoryGuard;
-use byob_state::{Entry, Loaded, LockInfo, MemoryStore, Store, StoreError};
+use byob_state::{Entry, Loaded, LockInfo, MemoryStore, Store, StoreError, Waiting};
 
 use super::cloud::World;
 
@@ -81,7 +81,7 @@ impl Store for Place {
         &self,
         info: LockInfo,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&LockInfo),
+        waiting: &mut dyn FnMut(Waiting<'_>),
     ) -> Result<MemoryGuard, StoreError> {
         let began = self.world.time.now();
         loop {

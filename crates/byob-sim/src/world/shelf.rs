@@ -7,7 +7,7 @@ use std::time::Duration;
 use byob_model::recorded::Recorded;
 use byob_state::memory::MemoryGuard;
 use byob_state::remote::RemoteGuard;
-use byob_state::{Entry, Guard, Loaded, LockInfo, RemoteStore, Store, StoreError, assembled};
+use byob_state::{Entry, Guard, Loaded, LockInfo, RemoteStore, Store, StoreError, Waiting, assembled};
 
 use super::objects::RecordBucket;
 use super::place::{Place, Stored};
@@ -108,7 +108,7 @@ impl Store for Shelf {
         &self,
         info: LockInfo,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&LockInfo),
+        waiting: &mut dyn FnMut(Waiting<'_>),
     ) -> Result<Held, StoreError> {
         let of = match &self.kept {
             Kept::Here(place) => Lock::Here(place.lock(info, timeout, waiting).await?),

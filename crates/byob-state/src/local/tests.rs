@@ -361,7 +361,10 @@ fn a_held_lock_is_seen_by_readers_and_waited_for_by_writers() {
             std::thread::sleep(Duration::from_millis(300));
             drop(guard);
         });
-        let mut tell = |info: &LockInfo| told.push(info.clone());
+        let mut tell = |waiting: Waiting<'_>| match waiting {
+            Waiting::Holder(info) => told.push(info.clone()),
+            Waiting::Answer { .. } => panic!("{waiting:?}"),
+        };
         let got = block_on(theirs.lock(lock_info(2), Duration::from_secs(20), &mut tell)).unwrap();
         assert_eq!(got.info(), &lock_info(2));
         assert_eq!(load(&mine).lock, Some(lock_info(2)));
@@ -401,7 +404,7 @@ fn readers_do_not_keep_writers_from_the_lock() {
             }
         };
         scope.spawn(reader);
-        let mut quiet = |_: &LockInfo| ();
+        let mut quiet = |_: Waiting<'_>| ();
         let mut take = |number| block_on(store.lock(lock_info(number), Duration::from_secs(10), &mut quiet));
         let all: Vec<_> = (0..50).map(|number| take(number).map(drop)).collect();
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -446,7 +449,7 @@ fn many_writers_at_once_make_serials_without_gaps() {
             let folder = &folder;
             scope.spawn(move || {
                 let store = store_in(folder);
-                let mut quiet = |_: &LockInfo| ();
+                let mut quiet = |_: Waiting<'_>| ();
                 let lock = store.lock(lock_info(number), Duration::from_secs(60), &mut quiet);
                 let guard = block_on(lock).unwrap();
                 let mut recorded = load(&store).recorded.unwrap_or_else(|| a_record(0));

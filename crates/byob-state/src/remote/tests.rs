@@ -80,6 +80,21 @@ fn each_write_may_lose_its_answer_its_request_or_meet_its_own_first_try() {
     }
 }
 
+/// A place that does not answer is said at once, not after the wait.
+#[test]
+fn a_silent_place_is_named_once_while_it_is_waited_for() {
+    let world = World::default();
+    world.bucket.borrow_mut().dead_from = Some(0);
+    let mut told = Vec::new();
+    let info = lock_info(1);
+    let error = block_on(world.store().lock(info, seconds(120), &mut |waiting| {
+        let Waiting::Answer { location, error } = waiting else { panic!("{waiting:?}") };
+        told.push(format!("{location}: {error}"));
+    }));
+    assert!(matches!(error, Err(StoreError::Objects { .. })));
+    assert_eq!(told, ["s3://acme-state/byob.state.json.lock: no route"]);
+}
+
 #[test]
 fn a_place_that_falls_silent_is_an_error_and_never_a_hang() {
     for from in 0..6 {
@@ -99,10 +114,12 @@ fn a_dead_owner_costs_a_waiter_its_lease_and_one_call() {
     let began = world.elapsed();
     let mut told = Vec::new();
     let store = world.store();
-    let guard = block_on(store.lock(lock_info(2), seconds(120), &mut |holder| told.push(holder.id))).unwrap();
+    let guard =
+        block_on(store.lock(lock_info(2), seconds(120), &mut |waiting| told.push(format!("{waiting:?}"))))
+            .unwrap();
     let waited = world.elapsed() - began;
     assert!(waited >= seconds(45) && waited < seconds(46), "{waited:?}");
-    assert_eq!(told, [lock_info(1).id]);
+    assert_eq!(told, [format!("{:?}", Waiting::Holder(&lock_info(1)))]);
     block_on(guard.release()).unwrap();
 }
 
