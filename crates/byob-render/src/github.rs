@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use byob_model::diagnostic::Diagnostic;
 use byob_plan::drift::Report;
 use byob_plan::finding::{Finding, Severity};
 use byob_plan::plan::{DriftSeverity, Plan};
@@ -91,6 +92,35 @@ pub fn outcome_annotations(outcome: &Outcome, file: &ConfigFile<'_>) -> String {
     print(&all, file, "byob apply")
 }
 
+/// What is wrong with the configuration, each at its line.
+#[must_use]
+pub fn diagnostic_annotations(path: &str, text: &str, diagnostics: &[Diagnostic]) -> String {
+    let all: Vec<Annotation> = diagnostics
+        .iter()
+        .map(|one| {
+            let before = one.span.and_then(|span| text.get(..span.start));
+            let said =
+                [(&*one.label, ""), (&*one.help, "help: ")].into_iter().filter(|(said, _)| !said.is_empty());
+            Annotation {
+                kind: "error",
+                line: before.map_or(1, |before| before.matches('\n').count() + 1),
+                title: "byob".into(),
+                message: said.fold(one.message.clone(), |text, (said, kind)| format!("{text}\n{kind}{said}")),
+            }
+        })
+        .collect();
+    lines(&all, path, "byob")
+}
+
+/// Why a command ended without what it was to do.
+#[must_use]
+pub fn failure_annotation(message: &str, details: &[String], help: &[String]) -> String {
+    let details = details.iter().map(|detail| format!("\n{detail}"));
+    let help = help.iter().map(|help| format!("\nhelp: {help}"));
+    let text: String = std::iter::once(message.to_owned()).chain(details).chain(help).collect();
+    format!("::error title=byob::{}\n", data(&text))
+}
+
 fn with_help(finding: &Finding) -> String {
     if finding.help.is_empty() {
         return finding.message.clone();
@@ -98,14 +128,18 @@ fn with_help(finding: &Finding) -> String {
     format!("{}\nhelp: {}", finding.message, finding.help)
 }
 
-/// A line each; where there are more of a kind than are shown, the last one says how many are left out.
 fn print(all: &[Annotation], file: &ConfigFile<'_>, command: &str) -> String {
+    lines(all, file.path, command)
+}
+
+/// A line each; where there are more of a kind than are shown, the last one says how many are left out.
+fn lines(all: &[Annotation], path: &str, command: &str) -> String {
+    let path = property(path);
     let mut text = String::new();
     for kind in ["error", "warning", "notice"] {
         let of: Vec<&Annotation> = all.iter().filter(|one| one.kind == kind).collect();
         let shown = if of.len() > SHOWN { SHOWN - 1 } else { of.len() };
         for one in of.iter().take(shown) {
-            let path = property(file.path);
             let (title, message) = (property(&one.title), data(&one.message));
             // Writing to a String cannot fail.
             let _ = writeln!(text, "::{kind} file={path},line={},title={title}::{message}", one.line);

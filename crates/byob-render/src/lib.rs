@@ -34,7 +34,9 @@ mod value;
 
 pub use checks::{Verified, checks_text, checks_to_value, verified_junit};
 pub use drift::{drift_text, not_counted};
-pub use github::{drift_annotations, outcome_annotations, plan_annotations};
+pub use github::{
+    diagnostic_annotations, drift_annotations, failure_annotation, outcome_annotations, plan_annotations,
+};
 pub use header::Header;
 pub use html::{HtmlError, drift_html, plan_html};
 pub use junit::{Case, CaseOutcome, checks_junit, drift_junit};

@@ -11,6 +11,7 @@ use byob_render::Level;
 use byob_state::StoreError;
 
 use crate::cli::Global;
+use crate::github;
 use crate::log;
 use crate::session;
 use crate::terminal;
@@ -107,9 +108,11 @@ impl Failure {
                 let text = byob_render::diagnostic::render(file, text, diagnostics, style.color, style.width);
                 terminal::line(text.trim_end());
             }
+            github::diagnostics(file, text, diagnostics);
             return ExitCode::FAILURE;
         }
         let account = self.account(global);
+        github::failure(&account.message, &account.details, &account.help);
         if log::is_json() {
             let mut fields = log::fields([
                 ("message", account.message.into()),

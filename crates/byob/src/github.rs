@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use byob_model::diagnostic::Diagnostic;
 use byob_plan::Plan;
 use byob_plan::drift::Report;
 use byob_render::{ConfigFile, Header, Outcome};
@@ -37,6 +38,21 @@ pub(crate) fn outcome(session: &Session, outcome: &Outcome) {
         with_file(&session.loaded, |file| {
             terminal::say_lines(&byob_render::outcome_annotations(outcome, file));
         });
+    }
+}
+
+/// Shows there too what is wrong with the configuration.
+pub(crate) fn diagnostics(file: &str, text: &str, diagnostics: &[Diagnostic]) {
+    if here() {
+        let lines = byob_render::diagnostic_annotations(&in_repository(file), text, diagnostics);
+        terminal::say_lines(&lines);
+    }
+}
+
+/// Shows there too why a command did not do what it was to do.
+pub(crate) fn failure(message: &str, details: &[String], help: &[String]) {
+    if here() {
+        terminal::say_lines(&byob_render::failure_annotation(message, details, help));
     }
 }
 

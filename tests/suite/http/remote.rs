@@ -169,6 +169,37 @@ fn an_approved_run_that_is_killed_at_any_request_is_taken_up_by_the_next() {
     killed_at_every_request(true);
 }
 
+/// Killed on another machine, about which nobody can know whether it still runs: the lease is waited out, within the two
+/// minutes that a run waits unless it is told otherwise.
+#[test]
+fn a_run_that_is_killed_elsewhere_is_waited_out_and_taken_up() {
+    let Some(endpoint) = endpoint(Place::Sandbox) else { return };
+    std::thread::scope(|scope| {
+        for approve in [false, true] {
+            scope.spawn(move || killed_elsewhere(endpoint, approve));
+        }
+    });
+}
+
+fn killed_elsewhere(endpoint: &'static Endpoint, approve: bool) {
+    let customer = customer(endpoint);
+    let proxy = Proxy::start(&endpoint.url);
+    let apply = consented(&customer, &proxy, approve);
+    let killed = through(&customer, &proxy, Trouble::Kill(30), &apply);
+    assert_eq!(killed.code, None, "{killed}");
+    let mut lock = object(&customer, &format!("{KEY}.lock"));
+    assert!(lock["holder"]["pid"].is_u64(), "{lock:#}");
+    (lock["holder"]["host"], lock["holder"]["process"]) = ("ci-7".into(), Value::Null);
+    let body =
+        json!({ "Bucket": customer.name("state"), "Key": format!("{KEY}.lock"), "Body": lock.to_string() });
+    customer.boto(&[s3("put_object", body)]);
+    let locked = customer.byob("apply --auto-approve --lock-timeout 20s", 1);
+    assert!(locked.stderr.contains("is locked"), "{locked}");
+    let again = through(&customer, &proxy, Trouble::None, &apply).exits(0);
+    assert!(again.stderr.contains("waiting for `byob apply` by"), "{again}");
+    stands_once(&customer, &format!("after the lease, approve: {approve}"));
+}
+
 fn thirty_two_applies_at_once_make_it_once(endpoint: &'static Endpoint) {
     let customer = customer(endpoint);
     let runs: Vec<_> = (0..32)

@@ -167,3 +167,25 @@ fn outside_of_github_actions_nothing_of_it_happens() {
     assert_eq!(annotations(&output), [""; 0]);
     assert!(!env.dir().join("summary.md").exists());
 }
+
+/// Why there is no plan stands beside the change too, at its line where it has one.
+#[test]
+fn in_github_actions_an_error_is_an_annotation() {
+    let env = job(TestEnvironment::new(&ONE_BUCKET.replace("name =", "nome =")));
+    let output = env.sandbox("plan").exits(1);
+    let said = annotations(&output);
+    let wanted =
+        "::error file=work/byob.toml,line=11,title=byob::unknown field `nome`%0Adid you mean `name`?%0A";
+    assert!(said[1].starts_with(wanted), "{output}");
+    env.write("byob.toml", ONE_BUCKET);
+    let output = env.sandbox("drift").exits(1);
+    let said = annotations(&output);
+    assert_eq!(said.len(), 1, "{output}");
+    assert!(said[0].starts_with("::error title=byob::there is no record at "), "{output}");
+    let stale = format!("apply --approve sha256:{}", "0".repeat(64));
+    let output = env.sandbox(&stale).exits(2);
+    assert!(
+        annotations(&output).iter().any(|line| line.contains("not the one that was approved")),
+        "{output}"
+    );
+}

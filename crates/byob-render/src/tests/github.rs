@@ -88,3 +88,20 @@ fn no_hostile_string_is_a_command_or_a_property() {
         }
     }
 }
+
+#[test]
+fn hostile_errors_stay_one_annotation() {
+    for text in corpus() {
+        let said = crate::failure_annotation(&text, std::slice::from_ref(&text), std::slice::from_ref(&text));
+        assert_eq!(said.lines().count(), 1, "{said:?}");
+        assert!(said.starts_with("::error title=byob::") && said.matches("%0A").count() >= 2, "{said:?}");
+        let diagnostic = byob_model::diagnostic::Diagnostic {
+            message: text.clone(),
+            span: None,
+            label: text.clone(),
+            help: text.clone(),
+        };
+        let said = crate::diagnostic_annotations(&text, FILE, &[diagnostic]);
+        assert_eq!(said.lines().count(), 1, "{said:?}");
+    }
+}
