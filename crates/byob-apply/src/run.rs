@@ -152,7 +152,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                         }
                         let before = recorded.root(&step.address.root()).map(|root| root.identity.clone());
                         entries.extend(record::apply(recorded, &step.record, &arns));
-                        entries.extend(intent_done(recorded, plan, step, before));
+                        entries.extend(self.intent_done(recorded, plan, step, before));
                         graph.done(index);
                         report.done.push(step.id.clone());
                         let (step, address) = (step.id.clone(), step.address.clone());
@@ -234,6 +234,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             }
         }
         let at = now(self.cloud, self.clock);
+        let deleted = byob_plan::recovery::dying(recorded);
         let mut intents = Vec::new();
         for step in &plan.steps {
             for call in &step.calls {
@@ -247,6 +248,10 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                 let address = step.address.root();
                 let open = recorded.intents.iter().find(|i| i.name.is_some() && i.name == name);
                 intents.push(match open {
+                    // What a run that did not end may have deleted can still be seen, with that intent's tag.
+                    Some(intent) if deleted.contains(&intent.address) => {
+                        Intent { id: (self.new_id)(), address, at, ..intent.clone() }
+                    }
                     // A bucket may exist under its first intent: that one goes on.
                     Some(intent) => Intent { address, ..intent.clone() },
                     None => Intent {
@@ -279,6 +284,41 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         let kept: Vec<Intent> = kept.cloned().collect();
         intents.extend(kept);
         recorded.intents = intents;
+    }
+
+    /// A root that is recorded needs its intent no more, but for the tags that still have to carry it. `before` is what was
+    /// recorded at the step's root until now.
+    fn intent_done(
+        &self,
+        recorded: &mut Recorded,
+        plan: &Plan,
+        step: &Step,
+        before: Option<String>,
+    ) -> Vec<Entry> {
+        let root = step.address.root();
+        let by_tags = step.kind == Kind::BucketTags;
+        let by_itself = step.kind.is_root() && (root.kind == RootKind::Key || !tags_to_come(plan, &root));
+        let gone = step.kind.is_root() && matches!(step.action, Action::Delete | Action::Forget);
+        if !(by_tags || by_itself || gone) {
+            return Vec::new();
+        }
+        let identity = recorded.root(&root).map(|root| root.identity.clone()).or(before);
+        let another = |i: &Intent| identity.as_ref().is_some_and(|id| record::made_another(i, id, plan));
+        let (done, left): (Vec<Intent>, Vec<Intent>) =
+            std::mem::take(&mut recorded.intents).into_iter().partition(|i| i.address == root && !another(i));
+        recorded.intents = left;
+        let mut entries = Vec::new();
+        for intent in done {
+            entries.push(Entry::IntentDone { id: intent.id });
+            // A creation that a dead process sent may arrive after the deletion of what an earlier try made: a bucket's
+            // intent stays until it is old. Not under its id, with which what was deleted can still be seen.
+            if step.action == Action::Delete && intent.name.is_some() {
+                let stays = Intent { id: (self.new_id)(), ..intent };
+                entries.push(Entry::Intent(stays.clone()));
+                recorded.intents.push(stays);
+            }
+        }
+        entries
     }
 
     fn context<'b>(
@@ -330,28 +370,6 @@ fn started(step: &Step) -> Event {
 /// Whether a plan still writes a bucket's tags.
 fn tags_to_come(plan: &Plan, root: &RootAddress) -> bool {
     plan.steps.iter().any(|s| s.kind == Kind::BucketTags && s.address.root() == *root && !s.calls.is_empty())
-}
-
-/// A root that is recorded needs its intent no more, but for the tags that still have to carry it. `before` is what was
-/// recorded at the step's root until now.
-fn intent_done(recorded: &mut Recorded, plan: &Plan, step: &Step, before: Option<String>) -> Vec<Entry> {
-    let root = step.address.root();
-    let by_tags = step.kind == Kind::BucketTags;
-    let by_itself = step.kind.is_root() && (root.kind == RootKind::Key || !tags_to_come(plan, &root));
-    let gone = step.kind.is_root() && matches!(step.action, Action::Delete | Action::Forget);
-    if !(by_tags || by_itself || gone) {
-        return Vec::new();
-    }
-    let identity = recorded.root(&root).map(|root| root.identity.clone()).or(before);
-    // A creation that a dead process sent may arrive after the deletion of what an earlier try made: a bucket's intent stays
-    // until it is old.
-    let may_come = |i: &Intent| step.action == Action::Delete && i.name.is_some();
-    let another =
-        |i: &Intent| may_come(i) || identity.as_ref().is_some_and(|id| record::made_another(i, id, plan));
-    let (done, left): (Vec<Intent>, Vec<Intent>) =
-        std::mem::take(&mut recorded.intents).into_iter().partition(|i| i.address == root && !another(i));
-    recorded.intents = left;
-    done.into_iter().map(|intent| Entry::IntentDone { id: intent.id }).collect()
 }
 
 /// Which steps can run.

@@ -71,7 +71,8 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
 }
 
 /// The roots that an unfinished approval was to delete: what a look too old still shows of them may be gone.
-pub(crate) fn dying(recorded: &Recorded) -> BTreeSet<RootAddress> {
+#[must_use]
+pub fn dying(recorded: &Recorded) -> BTreeSet<RootAddress> {
     let open = recorded.approval.iter().filter(|approval| !approval.finished);
     let steps = open.flat_map(|approval| &approval.steps);
     steps

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use byob_apply::{ErrorKind, Failure, Pace};
 use byob_model::call::Operation;
-use byob_model::kind::{KeyState, Policy};
+use byob_model::kind::{BYOB_INTENT, KeyState, Policy};
 use byob_plan::event::Event;
 use byob_policy::Document;
 
@@ -539,4 +539,42 @@ fn a_bucket_that_may_still_be_made_stays_known_when_what_was_made_is_deleted() {
         assert_eq!(scene.recorded().intents, []);
     }
     assert!(deleted > 0);
+}
+
+/// Found by the simulation (seed 202779): a killed run made a bucket, another one deleted it, a third wanted it again, and a
+/// stale look showed that one the deleted bucket with the tag of the very intent. No creation goes on under the intent of
+/// what was deleted, whether the run that deleted it could say so or not.
+#[test]
+fn a_bucket_that_was_deleted_is_made_again_under_another_intent() {
+    let tables = format!("{PLAIN}protect = false\n");
+    let mut made_again = 0;
+    for point in 1..30 {
+        let died = |tables: &str, point| {
+            let scene = Scene::new(tables);
+            scene.world.faults().crash = Some(point);
+            let _ = scene.run(&scene.command());
+            scene
+        };
+        for dies in 0..20 {
+            let scene = died(&tables, point);
+            let tag = |scene: &Scene| {
+                let account = scene.world.account();
+                account.buckets.values().next().and_then(|bucket| bucket.tags.get(BYOB_INTENT).cloned())
+            };
+            let Some(first) = tag(&scene) else { continue };
+            let scene = scene.with("");
+            *scene.world.faults() = Faults { crash: (dies > 0).then_some(dies), ..Faults::default() };
+            let _ = scene.run(&scene.command());
+            if !scene.world.account().buckets.is_empty() {
+                continue;
+            }
+            let scene = scene.with(&tables);
+            *scene.world.faults() = Faults::default();
+            assert!(matches!(scene.apply(), Ended::Converged(_)), "made at {point}, deleted at {dies}");
+            assert_ne!(tag(&scene), Some(first), "made at {point}, deleted at {dies}");
+            made_again += 1;
+        }
+    }
+    println!("{made_again} histories");
+    assert!(made_again > 3, "{made_again}");
 }
