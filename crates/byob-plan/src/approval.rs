@@ -6,8 +6,9 @@ use byob_model::call::Target;
 use byob_model::kind::{Attributes, KeyRef};
 use byob_model::recorded::{Approval, ApprovedStep, Recorded};
 
+use crate::canonical::digest;
 use crate::finding::Rule;
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Plan, Put, Step};
 
 /// The approval that applying this plan opens.
 #[must_use]
@@ -38,11 +39,12 @@ fn writes(step: &Step) -> Vec<String> {
     let calls = step.calls.iter().filter(|_| step.document.is_null());
     calls
         .map(|call| {
-            let operation = call.operation.as_str();
+            let Put { operation, document } = Put::of(call);
+            let put = if document.is_null() { String::new() } else { format!(" {}", digest(&document)) };
             match &call.target {
-                Target::Bucket { name, .. } => format!("{operation} {name}"),
-                Target::Key { key: KeyRef::Arn(arn), .. } => format!("{operation} {arn}"),
-                Target::Key { key: KeyRef::Managed { arn_of }, .. } => format!("{operation} {arn_of}"),
+                Target::Bucket { name, .. } => format!("{operation} {name}{put}"),
+                Target::Key { key: KeyRef::Arn(arn), .. } => format!("{operation} {arn}{put}"),
+                Target::Key { key: KeyRef::Managed { arn_of }, .. } => format!("{operation} {arn_of}{put}"),
             }
         })
         .collect()

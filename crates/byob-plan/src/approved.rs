@@ -69,7 +69,9 @@ impl Approved {
         let now = serde_json::to_value(now).unwrap_or_default();
         let steps = |plan: &Value| -> BTreeMap<String, Value> {
             let steps = plan["steps"].as_array().into_iter().flatten();
-            let what = |step: &Value| json!([step["action"], step["changes"], step["from"]]);
+            let what = |step: &Value| {
+                json!([step["action"], step["changes"], step["from"], step["identity"], step["puts"]])
+            };
             steps.filter_map(|step| Some((step["id"].as_str()?.to_owned(), what(step)))).collect()
         };
         let (was, is) = (steps(&self.value), steps(&now));

@@ -433,6 +433,8 @@ impl Planner<'_> {
             calls: Vec::new(),
             depends_on: Vec::new(),
             from: None,
+            identity: None,
+            puts: Vec::new(),
             document: desired.attributes.to_value(),
             record: Vec::new(),
             before: None,

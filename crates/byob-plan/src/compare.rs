@@ -20,7 +20,7 @@ use crate::canonical::digest;
 use crate::finding::{Finding, Rule};
 use crate::order;
 use crate::plan::{
-    Account, Action, Drift, FORMAT_VERSION, Mode, Plan, RecordChange, StateRef, Step, Summary,
+    Account, Action, Drift, FORMAT_VERSION, Mode, Plan, Put, RecordChange, StateRef, Step, Summary,
 };
 use crate::recovery;
 
@@ -290,6 +290,8 @@ impl<'a> Planner<'a> {
                     calls,
                     depends_on: Vec::new(),
                     from: None,
+                    identity: None,
+                    puts: Vec::new(),
                     document,
                     record,
                     before: todo.before,
@@ -503,6 +505,14 @@ impl<'a> Planner<'a> {
             made: recovery::seen(self.recorded, self.live),
             names: self.input.desired.roots.iter().map(|(a, root)| (a.clone(), root.name.clone())).collect(),
         };
+        for step in &mut plan.steps {
+            let root = step.from.clone().unwrap_or_else(|| step.address.root());
+            let recorded = self.recorded.root(&root).map(|root| root.identity.clone());
+            step.identity = recorded.or_else(|| self.arns.get(&root).cloned());
+            if step.document.is_null() {
+                step.puts = step.calls.iter().map(Put::of).collect();
+            }
+        }
         plan.digest = plan_digest(&plan);
         plan
     }
@@ -567,6 +577,7 @@ fn plan_digest(plan: &Plan) -> String {
             json!({
                 "id": s.id, "address": s.address, "from": s.from, "action": s.action,
                 "region": s.region, "account_id": s.account_id, "changes": s.changes,
+                "identity": s.identity, "puts": s.puts,
             })
         })
         .collect();
@@ -576,7 +587,7 @@ fn plan_digest(plan: &Plan) -> String {
         .map(|f| json!({"rule": f.rule, "severity": f.severity, "address": f.address, "waived": f.waived}))
         .collect();
     digest(&json!({
-        "digest_version": 1,
+        "digest_version": 2,
         "accounts": plan.accounts,
         "endpoint": plan.endpoint,
         "mode": plan.mode,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byob_model::address::{Address, Kind, RootAddress, RootKind};
+use byob_model::address::{Address, Kind, RootKind};
 use byob_model::config::ForeignStatements;
 use byob_model::kind::{Attributes, Key, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::access::{Ends, drifted_ends};
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want, filled};
+use crate::canonical::digest;
 use crate::diff::leaves;
 use crate::meaning::{self, Lost, Meaning, meaning};
 use crate::plan::{Change, Drift, DriftSeverity};
@@ -47,15 +48,14 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     let mut drift = Vec::new();
     // What an unfinished run was to delete, or to move to another address, is its own doing: the next run ends it.
     let open = recorded.approval.iter().filter(|approval| !approval.finished);
-    let leaving: BTreeSet<RootAddress> = open
-        .flat_map(|approval| &approval.steps)
-        .filter(|step| step.address.kind.is_root())
-        .filter_map(|step| match step.action.as_str() {
-            "delete" | "forget" => Some(step.address.root()),
-            _ => step.from.clone(),
-        })
-        .collect();
-    for (root, resource) in recorded.roots().filter(|(root, _)| !leaving.contains(root)) {
+    let (mut leaving, mut moving) = (BTreeSet::new(), BTreeSet::new());
+    for step in open.flat_map(|approval| &approval.steps).filter(|step| step.address.kind.is_root()) {
+        match step.action.as_str() {
+            "delete" | "forget" => drop(leaving.insert(step.address.root())),
+            _ => moving.extend(step.from.clone()),
+        }
+    }
+    for (root, resource) in recorded.roots().filter(|(root, _)| !moving.contains(root)) {
         let mut aliases = None;
         let aspects: Option<&BTreeMap<Kind, LiveAspect>> = match root.kind {
             RootKind::Bucket => match live.buckets.get(&resource.identity) {
@@ -146,6 +146,7 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
             }
         }
     }
+    drift.retain(|drift| !leaving.contains(&drift.address.root()) || matters_of_leaving(recorded, drift));
     drift.sort_by(|a, b| a.address.cmp(&b.address));
     let summary = DriftSummary {
         drifted: drift.len(),
@@ -154,6 +155,29 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     };
     let ends = drifted_ends(recorded, live, &drift);
     Report { drift, summary, ends }
+}
+
+/// Whether drift of a root that an unfinished run was to delete or forget is somebody else's: what opens it is, unless it is
+/// what that run's own calls put there. That it is gone, or that W&B has less of it, is what was agreed to.
+fn matters_of_leaving(recorded: &Recorded, drift: &Drift) -> bool {
+    let opens = drift.severities.contains(&DriftSeverity::Exposure);
+    let is_there = !(drift.address.kind.is_root() && drift.after.is_none());
+    opens && is_there && !was_put(recorded, drift)
+}
+
+/// Whether the open approval's calls put what is live, or took away what is not.
+fn was_put(recorded: &Recorded, drift: &Drift) -> bool {
+    let root = drift.address.root();
+    let Some(identity) = recorded.root(&root).map(|root| &root.identity) else { return false };
+    let written = match (drift.address.kind, &drift.after) {
+        (Kind::BucketPolicy, Some(Attributes::Policy(policy))) if !policy.document.is_empty() => {
+            format!("PutBucketPolicy {identity} {}", digest(&policy.document.canonical()))
+        }
+        (Kind::BucketPolicy, _) => format!("DeleteBucketPolicy {identity}"),
+        _ => return false,
+    };
+    let steps = recorded.approval.iter().flat_map(|approval| &approval.steps);
+    steps.filter(|step| step.address.root() == root).any(|step| step.calls.contains(&written))
 }
 
 /// Attributes with the ARNs of recorded keys put in.
@@ -181,9 +205,18 @@ impl Drift {
     }
 
     fn meant(address: Address, changes: Vec<Change>, meaning: Meaning) -> Self {
-        let Meaning { severity, sentence } = meaning;
-        let traced = Traced::default();
-        Self { address, severity, changes, meaning: sentence, traced, before: None, after: None }
+        let Meaning { severity, sentence, all } = meaning;
+        let (severities, meaning) = (all, sentence);
+        Self {
+            address,
+            severity,
+            severities,
+            changes,
+            meaning,
+            traced: Traced::default(),
+            before: None,
+            after: None,
+        }
     }
 }
 
@@ -214,10 +247,10 @@ fn push(drift: &mut Vec<Drift>, address: Address, account_id: &str, before: Attr
 }
 
 impl Report {
-    /// How many entries have one of these severities.
+    /// How many entries have one of these severities, be it beside a worse one.
     #[must_use]
     pub fn counted(&self, severities: &BTreeSet<DriftSeverity>) -> usize {
-        self.drift.iter().filter(|drift| severities.contains(&drift.severity)).count()
+        self.drift.iter().filter(|drift| !drift.severities.is_disjoint(severities)).count()
     }
 }
 
@@ -228,6 +261,7 @@ pub fn to_value(report: &Report, checked_at: &str) -> Value {
         json!({
             "address": drift.address,
             "severity": drift.severity,
+            "severities": drift.severities,
             "meaning": drift.meaning,
             "changes": drift.changes,
             "who": drift.traced.who,

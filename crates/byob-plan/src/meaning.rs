@@ -6,6 +6,8 @@
 mod policy;
 mod rules;
 
+use std::collections::BTreeSet;
+
 use byob_model::address::Kind;
 use byob_model::kind::{
     Algorithm, Attributes, Encryption, Key, KeyRef, KeyState, Logging, ObjectLock, Ownership,
@@ -19,6 +21,8 @@ use crate::plan::DriftSeverity;
 pub(crate) struct Meaning {
     pub severity: DriftSeverity,
     pub sentence: String,
+    /// Each of what was said; the worst is the severity.
+    pub all: BTreeSet<DriftSeverity>,
 }
 
 /// Collects what is to be said.
@@ -42,10 +46,11 @@ impl Said {
     fn end(mut self) -> Meaning {
         self.0.sort_by_key(|(severity, _)| *severity);
         let severity = self.0.first().map_or(DriftSeverity::Other, |(severity, _)| *severity);
+        let all = self.0.iter().map(|(severity, _)| *severity).chain([severity]).collect();
         let sentences: Vec<String> = self.0.into_iter().map(|(_, text)| text).collect();
         let sentence =
             if sentences.is_empty() { severity.meaning().to_owned() } else { sentences.join("; ") };
-        Meaning { severity, sentence }
+        Meaning { severity, sentence, all }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress};
-use byob_model::call::{Call, Target};
+use byob_model::call::{Call, Payload, Target};
 use byob_model::kind::Attributes;
 use byob_model::recorded::{RecordedResource, Tombstone};
 use serde::{Deserialize, Serialize, Serializer};
@@ -16,7 +16,7 @@ use crate::finding::Finding;
 use crate::trail::Traced;
 
 /// Version of the JSON form; a format change is a version change.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// A plan. Field order is that of `docs/plan-format.md`; the JSON has sorted keys.
 #[derive(Debug, Clone, Serialize)]
@@ -205,6 +205,10 @@ pub struct Step {
     pub depends_on: Vec<String>,
     /// Of an adopt: the address the record moves from.
     pub from: Option<RootAddress>,
+    /// The bucket's name or the key's ARN that it is about; null while that is still to be made.
+    pub identity: Option<String>,
+    /// Of a delete or forget: what its calls put, in order. What others put is in `changes`.
+    pub puts: Vec<Put>,
     /// The whole desired document with keys to be created symbolic; null for deletes and forgets.
     #[serde(skip)]
     pub document: Value,
@@ -217,6 +221,28 @@ pub struct Step {
     /// The desired attributes, typed.
     #[serde(skip)]
     pub after: Option<Attributes>,
+}
+
+/// What one call of a delete or forget writes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Put {
+    /// `PutBucketPolicy`.
+    pub operation: &'static str,
+    /// What it puts, a policy in its canonical form; null where it takes away.
+    pub document: Value,
+}
+
+impl Put {
+    /// Of a call.
+    #[must_use]
+    pub fn of(call: &Call) -> Self {
+        let document = match &call.payload {
+            Payload::Attributes(Attributes::Policy(policy)) => policy.document.canonical(),
+            Payload::Attributes(attributes) => attributes.to_value(),
+            _ => Value::Null,
+        };
+        Self { operation: call.operation.as_str(), document }
+    }
 }
 
 /// A change to the record.
@@ -256,6 +282,9 @@ pub struct Drift {
     pub severity: DriftSeverity,
     /// Leaf by leaf: recorded → live.
     pub changes: Vec<Change>,
+    /// All that it means: who is swapped for W&B is exposure and breakage. The worst is `severity`.
+    #[serde(skip)]
+    pub severities: BTreeSet<DriftSeverity>,
     /// What it means, in one sentence. Wording, so no plan's digest knows it.
     #[serde(skip)]
     pub meaning: String,

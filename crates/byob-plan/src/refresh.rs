@@ -105,6 +105,8 @@ impl Planner<'_> {
             calls: Vec::new(),
             depends_on: Vec::new(),
             from: None,
+            identity: None,
+            puts: Vec::new(),
             // Not the bare attributes: what is accepted was never put by byob, and may not pass for that later.
             document: json!({ ACCEPTED: live }),
             record,

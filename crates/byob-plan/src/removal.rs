@@ -319,6 +319,8 @@ pub(crate) fn leaving(case: &Case<'_>, recorded: &RecordedResource) -> Step {
         calls: Vec::new(),
         depends_on: Vec::new(),
         from: None,
+        identity: None,
+        puts: Vec::new(),
         document: Value::Null,
         record: Vec::new(),
         before: recorded.typed().ok(),

@@ -90,7 +90,7 @@ pub(crate) fn sum(report: &Report) -> String {
         return format!("No drift. AWS matches the record ({}, {read}).", count(s.addresses, "address"));
     }
     let drifted: BTreeSet<_> = report.drift.iter().map(|drift| &drift.address).collect();
-    let each = by_severity(report, &BTreeSet::from(DriftSeverity::ALL));
+    let each = by_severity(&report.drift.iter().collect::<Vec<_>>());
     format!("{} of {} drifted ({read}): {each}", drifted.len(), count(s.addresses, "recorded address"))
 }
 
@@ -112,19 +112,19 @@ pub(crate) fn meaning(drift: &Drift) -> String {
     }
 }
 
-/// `2 exposure, 1 other`: how many there are of each of these severities.
-fn by_severity(report: &Report, severities: &BTreeSet<DriftSeverity>) -> String {
-    let count = |severity: &DriftSeverity| report.counted(&BTreeSet::from([*severity]));
-    let some = severities.iter().map(|severity| (count(severity), severity)).filter(|(n, _)| *n > 0);
+/// `2 exposure, 1 other`: how many there are of each severity, the worst of each counting.
+fn by_severity(all: &[&Drift]) -> String {
+    let count = |severity| all.iter().filter(|drift| drift.severity == severity).count();
+    let some =
+        DriftSeverity::ALL.map(|severity| (count(severity), severity)).into_iter().filter(|(n, _)| *n > 0);
     some.map(|(n, severity)| format!("{n} {}", severity.as_str())).collect::<Vec<_>>().join(", ")
 }
 
 /// What `--fail-on` leaves out, if that is anything.
 #[must_use]
 pub fn not_counted(report: &Report, fail_on: &BTreeSet<DriftSeverity>) -> Option<String> {
-    let others: BTreeSet<DriftSeverity> =
-        DriftSeverity::ALL.into_iter().filter(|severity| !fail_on.contains(severity)).collect();
-    let left_out = by_severity(report, &others);
+    let left_out = report.drift.iter().filter(|drift| drift.severities.is_disjoint(fail_on));
+    let left_out = by_severity(&left_out.collect::<Vec<_>>());
     let listed: Vec<&str> = fail_on.iter().map(|severity| severity.as_str()).collect();
     (!left_out.is_empty()).then(|| format!("not counted: {left_out} (--fail-on {})", listed.join(",")))
 }

@@ -11,8 +11,11 @@ use byob_policy::{
     ResourceClass, actions_matching, evaluate, is_public, is_unique_id, principal_in_words, reach,
 };
 
+use serde_json::json;
+
 use crate::check::{Check, Outcome};
 use crate::subject::Subject;
+use crate::whole::{Encrypted, left_whole};
 
 /// What each action is for, and what W&B fails to do without it.
 const MEANINGS: [(&str, &str, &str); 12] = [
@@ -71,7 +74,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
             taken_out(subject, patterns, &asked),
         )];
     }
-    patterns
+    let mut checks: Vec<Check> = patterns
         .iter()
         .map(|pattern| {
             let (_, may, without) = meaning(pattern);
@@ -84,7 +87,25 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
             };
             Check::new(*pattern, &address, proves, outcome)
         })
-        .collect()
+        .collect();
+    let needed = json!({"Effect": "Allow", "Principal": {"AWS": subject.wandb.principals}, "Action": patterns,
+        "Resource": [subject.arn(), format!("{}/{}*", subject.arn(), subject.folder())]});
+    let about = (Guarded::Bucket, &Encrypted::Objects);
+    let whole = left_whole(subject, about, subject.desired_policy(), &needed, &document);
+    checks.extend(whole.map(|outcome| {
+        let proves = "no condition, object name or role of W&B's is left out of that";
+        Check::new("whole", &address, proves, after_single(&checks, outcome))
+    }));
+    checks
+}
+
+/// What was found for all requests, unless a single check has said already what is missing.
+pub(crate) fn after_single(single: &[Check], whole: Outcome) -> Outcome {
+    let failed = single.iter().any(|check| matches!(check.outcome, Outcome::Failed { .. }));
+    match whole {
+        Outcome::Failed { .. } if failed => Outcome::skipped("the checks above say what is missing"),
+        whole => whole,
+    }
 }
 
 fn meaning(pattern: &str) -> (&'static str, &'static str, &'static str) {

@@ -5,7 +5,7 @@
 
 use byob_model::Kind;
 use byob_model::desired::{KEY_USE_ACTIONS, REFERENCE_KEY_ACTIONS};
-use byob_model::kind::{Algorithm, Attributes, KeyState, Purpose};
+use byob_model::kind::{Algorithm, Attributes, KeyRef, KeyState, Purpose};
 use byob_model::live::{KeyFacts, LiveAspect, LiveKey};
 use byob_policy::{
     Circumstances, Document, Guarded, Reason, Request, ResourceClass, actions_matching, evaluate,
@@ -13,9 +13,12 @@ use byob_policy::{
 
 use crate::FOLDER;
 use crate::check::{Check, Outcome};
-use crate::grants::{account_of, own_side, requesters, statement, words};
+use serde_json::json;
+
+use crate::grants::{account_of, after_single, own_side, requesters, statement, words};
 use crate::others::{beyond, guards, named};
 use crate::subject::{Subject, UsedKey};
+use crate::whole::{Encrypted, left_whole};
 
 /// What each action is for, and what W&B fails to do without it.
 fn meaning(pattern: &str) -> (&'static str, &'static str) {
@@ -31,6 +34,45 @@ fn meaning(pattern: &str) -> (&'static str, &'static str) {
 }
 
 pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
+    let mut checks: Vec<Check> = by_default(subject).into_iter().collect();
+    checks.extend(of_key(subject));
+    checks
+}
+
+/// Whether new objects are encrypted as the configuration says; without a request, so that it is known too where nothing may
+/// be written.
+fn by_default(subject: &Subject<'_>) -> Option<Check> {
+    let wanted = subject.desired_encryption()?;
+    let wanted_key = subject.key.as_ref().and_then(|key| key.arn.as_deref());
+    let told = |algorithm: Algorithm, key: Option<&str>, bucket_key: bool| {
+        let under = if bucket_key { ", bucket key on" } else { "" };
+        format!("{}{}{under}", algorithm.as_str(), key.map(|key| format!(" with {key}")).unwrap_or_default())
+    };
+    let wants = told(wanted.algorithm, wanted_key, wanted.algorithm == Algorithm::Kms && wanted.bucket_key);
+    let found = match subject.facts()?.aspects.get(&Kind::Encryption)? {
+        LiveAspect::Present(Attributes::Encryption(found)) => {
+            let key = match &found.kms_key {
+                Some(KeyRef::Arn(arn)) => Some(arn.as_str()),
+                _ => None,
+            };
+            told(found.algorithm, key, found.algorithm == Algorithm::Kms && found.bucket_key)
+        }
+        _ => "none of its own".to_owned(),
+    };
+    let outcome = if found == wants {
+        Outcome::PASSED
+    } else {
+        Outcome::failed(
+            format!("the bucket's default encryption is {found}, and byob.toml wants {wants}"),
+            "byob plan shows the change, byob apply puts it back; what was written meanwhile stays as it is",
+            "403 on uploads and downloads, should the key keep it out",
+        )
+    };
+    let proves = "new objects are encrypted by default as byob.toml says";
+    Some(Check::new("default-encryption", &subject.address.aspect(Kind::Encryption), proves, outcome))
+}
+
+fn of_key(subject: &Subject<'_>) -> Vec<Check> {
     let Some(key) = &subject.key else { return aws_owned(subject).into_iter().collect() };
     // Two buckets may be on one key: what it is to them stands with each.
     let address = subject.address.aspect(Kind::Encryption);
@@ -83,6 +125,17 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
             let proves = format!("the policy of {} lets W&B {}", key.name, meaning(pattern).0);
             let outcome = grant(subject, key, facts, document, pattern);
             Check::new(*pattern, &address, proves, outcome)
+        }));
+        let needed = json!({"Effect": "Allow", "Principal": {"AWS": subject.wandb.principals},
+            "Action": patterns, "Resource": "*"});
+        let encrypted = match subject.desired_encryption() {
+            Some(encryption) if encryption.bucket_key => Encrypted::Bucket,
+            _ => Encrypted::Objects,
+        };
+        let whole = left_whole(subject, (Guarded::Key, &encrypted), key.desired, &needed, document);
+        checks.extend(whole.map(|outcome| {
+            let proves = "no condition or role of W&B's is left out of that";
+            Check::new("key-whole", &address, proves, after_single(&checks, outcome))
         }));
     }
     let outcome = match key.desired {

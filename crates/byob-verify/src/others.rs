@@ -163,11 +163,12 @@ pub(crate) fn guards(
     })
 }
 
-/// Whom the Allows name beside W&B, the owner's account, and whom the configuration's own statements name.
+/// Whom the Allows name that are not the configuration's own statements. Of a policy that is not byob's to manage, W&B and
+/// the owner's account are no news.
 pub(crate) fn named(subject: &Subject<'_>, live: &Document, desired: Option<&Document>) -> String {
-    let all = |document: &Document| -> BTreeSet<(String, String)> {
-        let allows = document.statements.iter().filter(|one| one.effect == Effect::Allow);
-        allows
+    let all = |statements: &[&Statement]| -> BTreeSet<(String, String)> {
+        statements
+            .iter()
             .flat_map(|one| match &one.principal {
                 Some(PrincipalElement::Is(principals)) => principals
                     .0
@@ -179,12 +180,17 @@ pub(crate) fn named(subject: &Subject<'_>, live: &Document, desired: Option<&Doc
             })
             .collect()
     };
-    let ours = desired.map(all).unwrap_or_default();
+    let form = |statement: &Statement| Document::new(vec![statement.clone()]).canonical();
+    let ours: Vec<_> = desired.iter().flat_map(|desired| &desired.statements).map(form).collect();
+    let theirs =
+        live.statements.iter().filter(|one| one.effect == Effect::Allow && !ours.contains(&form(one)));
+    let theirs: Vec<&Statement> = theirs.collect();
     let owner = subject.owner();
-    let others = all(live).into_iter().filter(|(kind, value)| {
-        let known = ours.contains(&(kind.clone(), value.clone()))
-            || (subject.root.wandb_access && subject.wandb.principals.contains(value))
-            || (kind == "AWS" && owner.is_some() && account_of(value) == owner);
+    let others = all(&theirs).into_iter().filter(|(kind, value)| {
+        // Where byob writes the policy, it has written down what these get; what they get beside that is told.
+        let known = desired.is_none()
+            && ((subject.root.wandb_access && subject.wandb.principals.contains(value))
+                || (kind == "AWS" && owner.is_some() && account_of(value) == owner));
         !known
     });
     let mut others = others.map(|(kind, value)| match kind.as_str() {
@@ -218,7 +224,7 @@ fn not_public(subject: &Subject<'_>) -> Check {
         ),
         Publicity::NotPublic => match subject.ownership() {
             Some(Ownership::ENFORCED) => Outcome::PASSED,
-            _ if ignores_acls => Outcome::PASSED,
+            // Public grants are ignored under the block, and those that name an account are not.
             ownership if subject.wants_acls_off() => Outcome::failed(
                 format!(
                     "ACLs count on this bucket ({}) and its objects, and byob.toml switches them off: whoever they name is let \
@@ -228,6 +234,12 @@ fn not_public(subject: &Subject<'_>) -> Check {
                 cure,
                 HARMLESS_TO_WANDB,
             ),
+            ownership if ignores_acls => Outcome::Passed {
+                given: Some(format!(
+                    "that no ACL names an account: they count here ({})",
+                    ownership.unwrap_or("no ownership is set")
+                )),
+            },
             ownership => Outcome::skipped(format!(
                 "ACLs count on this bucket ({}), and each object has its own; object_ownership = \"{}\" ends that",
                 ownership.unwrap_or("no ownership is set"),

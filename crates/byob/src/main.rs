@@ -55,8 +55,15 @@ fn main() -> ExitCode {
             Command::Sandbox(args) => commands::sandbox::run(&global, &args).await,
         }
     });
-    match outcome {
+    let code = match outcome {
         Ok(code) => code,
         Err(failure) => failure.report(&global),
+    };
+    match terminal::unwritten() {
+        Some(error) => {
+            let help = "what was to be done is done; the output is not whole: make room and run a command that only reads";
+            failure::Failure::said(format!("the output could not be written: {error}"), help).report(&global)
+        }
+        None => code,
     }
 }

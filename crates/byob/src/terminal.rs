@@ -1,6 +1,7 @@
 //! What kind of terminal this is, and the few things that are printed outside renderers.
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use byob_render::{Header, Level, Style};
 
@@ -42,11 +43,22 @@ pub(crate) fn can_ask(global: &Global) -> bool {
     !global.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Data: to stdout. A closed pipe is no error of ours.
+/// Why data did not come out.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// Data: to stdout. A closed pipe is no error of ours; any other is told in the end, see [`unwritten`].
 pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = UNWRITTEN.set(error.to_string());
+    }
+}
+
+/// Why what was printed did not come out whole: a full disk, say. Whoever reads it would take a part for all.
+pub(crate) fn unwritten() -> Option<&'static str> {
+    UNWRITTEN.get().map(String::as_str)
 }
 
 /// Data as JSON: to stdout, with nothing in it that steers a terminal.

@@ -242,3 +242,85 @@ fn what_cloudtrail_says_stays_text() {
         assert!(!said.lines().any(|line| line.trim_start().starts_with("error: all is well")), "{said}");
     }
 }
+
+/// A deletion that is agreed to and did not end excuses that the bucket goes, and nothing that somebody opens meanwhile.
+#[test]
+fn a_bucket_that_is_opened_while_its_deletion_is_unfinished_is_an_exposure() {
+    let doomed =
+        "[bucket.x]\nname = \"acme-doomed\"\nprotect = false\nforce_destroy = true\ntls_only = true\n";
+    let env = TestEnvironment::applied(&format!("{ONE_BUCKET}{doomed}"));
+    wait(async {
+        let s3 = World::of(&env).await.s3("us-east-1");
+        let body = aws_sdk_s3::primitives::ByteStream::from_static(b"x");
+        s3.put_object().bucket("acme-doomed").key("x").body(body).send().await.unwrap();
+    });
+    env.write("byob.toml", ONE_BUCKET);
+    let digest = env.sandbox("plan --format json").json()["digest"].as_str().unwrap().to_owned();
+    // Its policy is narrowed to the Denies, which is what was agreed to: no drift.
+    env.sandbox_with("crash-after=1", &format!("apply --approve {digest}")).exits(137);
+    env.sandbox("drift").exits(0);
+    wait(async {
+        let s3 = World::of(&env).await.s3("us-east-1");
+        s3.delete_public_access_block().bucket("acme-doomed").send().await.unwrap();
+        let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*",
+            "Resource":["arn:aws:s3:::acme-doomed","arn:aws:s3:::acme-doomed/*"]}]}"#;
+        s3.put_bucket_policy().bucket("acme-doomed").policy(open).send().await.unwrap();
+    });
+    let report = env.sandbox("drift --format json").exits(2).json();
+    let drifted: Vec<&str> =
+        report["drift"].as_array().unwrap().iter().map(|one| one["address"].as_str().unwrap()).collect();
+    assert_eq!(drifted, ["bucket.x.policy", "bucket.x.public_access_block"]);
+    // What is written there now is not what was approved either.
+    env.sandbox(&format!("apply --approve {digest}")).exits(2);
+    env.sandbox("apply --auto-approve").exits(0);
+    env.is_settled();
+}
+
+/// Somebody takes W&B's place in the policy: that is exposure, and breakage beside it.
+#[test]
+fn whoever_fails_on_breakage_alone_hears_of_what_is_worse_besides() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    wait(async {
+        let s3 = World::of(&env).await.s3("us-east-1");
+        let text = s3.get_bucket_policy().bucket("acme-wandb-storage").send().await.unwrap().policy.unwrap();
+        let policy = text.replace("830241207209", "999999999999").replace("725579432336", "999999999999");
+        assert_ne!(policy, text);
+        s3.put_bucket_policy().bucket("acme-wandb-storage").policy(policy).send().await.unwrap();
+    });
+    let report = env.sandbox("drift --format json").exits(2).json();
+    assert_eq!(report["drift"][0]["severity"], "exposure");
+    assert_eq!(report["drift"][0]["severities"], serde_json::json!(["exposure", "breakage"]));
+    for (severity, code) in [("exposure", 2), ("breakage", 2), ("other", 0)] {
+        env.sandbox(&format!("drift --fail-on {severity}")).exits(code);
+    }
+}
+
+/// The key that a digest names is the one that is deleted, not one that was made at its address since.
+#[test]
+fn an_approval_to_delete_one_key_deletes_no_other() {
+    let key = "[key.one]\nalias = \"k-one\"\nprotect = false\n";
+    let env = TestEnvironment::applied(&format!("{ONE_BUCKET}{key}"));
+    env.write("byob.toml", ONE_BUCKET);
+    let digest = env.sandbox("plan --format json").json()["digest"].as_str().unwrap().to_owned();
+    env.sandbox(&format!("apply --approve {digest}")).exits(0);
+    env.write("byob.toml", &format!("{ONE_BUCKET}{key}"));
+    env.sandbox("apply --auto-approve").exits(0);
+    env.write("byob.toml", ONE_BUCKET);
+    let before = env.tree();
+    env.sandbox(&format!("apply --approve {digest}")).exits(2);
+    assert_eq!(env.written(&before), [""; 0]);
+}
+
+/// What could not be written is no report.
+#[test]
+fn output_that_does_not_come_out_is_an_error() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    for arguments in ["plan --format json", "drift --format junit", "verify --format json"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = env.command(&format!("--sandbox {arguments}"));
+        let child = command.stdout(full).spawn().unwrap();
+        let output = env.finish(child);
+        assert_eq!(output.code, Some(1), "{output}");
+        assert!(output.stderr.contains("the output could not be written"), "{output}");
+    }
+}

@@ -424,3 +424,15 @@ fn a_role_that_cannot_be_assumed_is_said_at_once() {
     let wrong = env.sandbox("verify --as wandb").exits(1);
     assert!(wrong.stderr.contains("`wandb` is no ARN"), "{wrong}");
 }
+
+#[test]
+fn nothing_to_verify_is_no_success() {
+    let env = TestEnvironment::applied(
+        &BUCKET_AND_KEY.replace("[bucket.storage]", "[bucket.storage]\nprotect = false"),
+    );
+    let at = BUCKET_AND_KEY.find("[bucket.storage]").unwrap();
+    let key = BUCKET_AND_KEY.find("[key.storage]").unwrap();
+    env.write("byob.toml", &format!("{}{}", &BUCKET_AND_KEY[..at], &BUCKET_AND_KEY[key..]));
+    let output = env.sandbox("verify").exits(1);
+    assert!(output.stderr.contains("there is no bucket in byob.toml"), "{output}");
+}

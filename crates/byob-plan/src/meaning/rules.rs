@@ -30,7 +30,7 @@ pub(super) fn cors(said: &mut Said, recorded: Option<&Attributes>, live: Option<
         all(&old, part).into_iter().find(|value| !left.iter().any(|pattern| covers(pattern, value)))
     };
     if !new.is_empty() {
-        if let Some(header) = lost(|rule| &rule.expose_headers) {
+        if let Some(header) = hidden(&old, &new) {
             said.breakage(format!("scripts cannot see the header {header} of an answer any more"));
         }
         if let Some(header) = lost(|rule| &rule.allowed_headers) {
@@ -42,6 +42,27 @@ pub(super) fn cors(said: &mut Said, recorded: Option<&Attributes>, live: Option<
             "the same pages may do the same; headers, order or the time that browsers remember it differ",
         );
     }
+}
+
+/// A header that scripts of some page saw of an answer and see no more. S3 answers by the first rule that the request's
+/// origin and method match, whatever later rules say (S3 user guide, "How does Amazon S3 evaluate the CORS configuration").
+fn hidden(old: &[CorsRule], new: &[CorsRule]) -> Option<String> {
+    let first = |rules: &'_ [CorsRule], origin: &str, method: &str| {
+        let matches = |rule: &&CorsRule| {
+            rule.allowed_methods.contains(method)
+                && rule.allowed_origins.iter().any(|pattern| covers(pattern, origin))
+        };
+        rules.iter().find(matches).cloned()
+    };
+    old.iter().find_map(|rule| {
+        rule.allowed_origins.iter().flat_map(|o| rule.allowed_methods.iter().map(move |m| (o, m))).find_map(
+            |(origin, method)| {
+                let (was, is) = (first(old, origin, method)?, first(new, origin, method)?);
+                let seen = |header: &String| is.expose_headers.iter().any(|pattern| covers(pattern, header));
+                was.expose_headers.iter().find(|header| !seen(header)).cloned()
+            },
+        )
+    })
 }
 
 fn in_words(origin: &str) -> &str {

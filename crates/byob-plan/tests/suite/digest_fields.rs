@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use byob_model::address::RootKind;
 use byob_model::config::{fields, parse};
 use byob_model::desired::desired;
+use byob_model::kind::Policy;
 use byob_model::live::{LiveAspect, LiveBucket};
 use byob_model::recorded::Recorded;
 use byob_plan::{Input, Mode, Plan, plan, wanted};
+use byob_policy::Document;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::converge::tamper;
 use crate::scene::{Scene, file};
@@ -462,6 +464,66 @@ fn what_only_the_record_is_about_gives_no_other_digest() {
     let bucket: byob_model::Address = "bucket.a".parse().unwrap();
     let key = || "arn:aws:kms:us-east-1:123456789012:key/x".to_owned();
     same(&|r| r.resources.get_mut(&bucket).unwrap().keys_used.extend([key()]));
+}
+
+/// What is put on a bucket that goes, or that is left alone, hangs on what stands there: whoever agreed to one did not agree
+/// to the other.
+#[test]
+fn what_is_put_where_a_root_goes_counts() {
+    let reference = "[bucket.k]\nname = \"acme-k\"\n[bucket.a]\nname = \"acme-a\"\npurpose = \"reference\"\n";
+    let doomed = "[bucket.k]\nname = \"acme-k\"\n[bucket.a]\nname = \"acme-a\"\nprotect = false\nforce_destroy = true\ntls_only = true\n";
+    let strange = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"},
+        "Action": "s3:*", "Resource": "arn:aws:s3:::acme-a/*"});
+    let deny = json!({"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": "arn:aws:s3:::acme-a/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}});
+    for tables in [reference, doomed] {
+        let mut scene = Scene::new(tables);
+        if tables == reference {
+            scene.world.make_bucket("acme-a", "us-east-1");
+            scene.import("bucket.a");
+        }
+        scene.apply();
+        let scene = scene.with("[bucket.k]\nname = \"acme-k\"\n");
+        let with = |more: &[&Value]| {
+            let mut other = scene.clone();
+            let bucket = other.world.bucket("acme-a");
+            let mut text =
+                bucket.policy.as_ref().map_or_else(|| json!({"Statement": []}), |p| p.document.to_value());
+            text["Statement"].as_array_mut().unwrap().extend(more.iter().map(|one| (*one).clone()));
+            bucket.policy = Some(Policy { document: Document::from_value(&text).unwrap() });
+            other.plan()
+        };
+        let (none, denied, both) = (with(&[]), with(&[&deny]), with(&[&strange, &deny]));
+        assert_ne!(none.digest, denied.digest, "{tables}");
+        assert!(tables == doomed || denied.digest != both.digest, "{tables}");
+        let put =
+            denied.steps.iter().flat_map(|step| &step.puts).find(|put| put.operation == "PutBucketPolicy");
+        assert!(put.unwrap().document.to_string().contains("aws:securetransport"), "{:#?}", denied.steps);
+        assert!(denied.steps.iter().any(|step| step.identity.as_deref() == Some("acme-a")));
+        // An open approval of the one is none of the other.
+        let open = byob_plan::approval::open(&none);
+        let standing = byob_plan::approval::standing(&denied, &none.digest, Some(&open));
+        assert!(matches!(standing, byob_plan::approval::Standing::Stale(_)), "{tables}: {standing:?}");
+    }
+}
+
+/// A key that was made again at the same address is another key.
+#[test]
+fn to_delete_another_key_is_another_plan() {
+    let tables = "[bucket.a]\nname = \"acme-a\"\n[key.k]\nalias = \"k\"\nprotect = false\n";
+    let scene = Scene::applied(tables);
+    let plan = scene.with("[bucket.a]\nname = \"acme-a\"\n").plan();
+    let arn = scene.world.arn("us-east-1", "k");
+    assert_eq!(plan.steps[0].identity, Some(arn.clone()));
+    let mut other = scene.clone();
+    let of_key = other.recorded.resources.values_mut().filter(|resource| resource.identity == arn);
+    of_key.for_each(|resource| resource.identity = format!("{arn}-2"));
+    let key = other.world.keys.remove(&arn).unwrap();
+    other.world.keys.insert(format!("{arn}-2"), key);
+    other.world.aliases.values_mut().for_each(|to| *to = format!("{arn}-2"));
+    let again = other.with("[bucket.a]\nname = \"acme-a\"\n").plan();
+    assert_eq!(again.steps[0].changes, plan.steps[0].changes);
+    assert_ne!(again.digest, plan.digest);
 }
 
 /// Every leaf of a document, as a JSON Pointer.

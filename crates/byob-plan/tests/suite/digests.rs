@@ -131,7 +131,7 @@ fn the_json_has_every_field_of_the_contract_and_leaves_no_null_out() {
     let entry = ["class", "conditions", "gained", "lost", "principal", "proof", "resource"];
     assert_eq!(keys(&first["access"][0]), entry);
     assert_eq!(keys(&first["access_verdict"]), ["grows", "not_checked", "public"]);
-    assert_eq!(first["format_version"], "1.0");
+    assert_eq!(first["format_version"], "1.1");
     assert_eq!(keys(&first["accounts"][0]), ["account_id", "partition"]);
     assert_eq!(keys(&first["mode"]), ["destroy", "recreate", "refresh_only", "target"]);
     assert_eq!(
@@ -148,8 +148,10 @@ fn the_json_has_every_field_of_the_contract_and_leaves_no_null_out() {
             "depends_on",
             "from",
             "id",
+            "identity",
             "kind",
             "phase",
+            "puts",
             "reason",
             "region",
         ];

@@ -106,6 +106,8 @@ fn step(at: &str, action: Action, before: Option<Attributes>, after: Option<Attr
         calls: vec![call(Operation::PutBucketTagging)],
         depends_on: Vec::new(),
         from: None,
+        identity: None,
+        puts: Vec::new(),
         document: Value::Null,
         record: Vec::new(),
         before,

@@ -377,6 +377,7 @@ fn drift_that_no_step_cures_is_shown_and_counted() {
     let off = Drift {
         severity: DriftSeverity::Exposure,
         meaning: String::new(),
+        severities: BTreeSet::new(),
         traced: byob_plan::trail::Traced::default(),
         address: address("bucket.vision.versioning"),
         changes: vec![byob_plan::Change {

@@ -235,6 +235,106 @@ extra_statements = [{ Sid = "NoDeletes", Effect = "Deny", Principal = { AWS = "a
     assert_eq!(failures(&stricter), [""; 0], "{stricter:#?}");
 }
 
+/// What no single request that stands for others would meet.
+#[test]
+fn whatever_keeps_some_of_wandbs_requests_out_fails() {
+    let all = json!(["arn:aws:s3:::acme-wandb-vision", "arn:aws:s3:::acme-wandb-vision/*"]);
+    let deny = |more: Value| {
+        let mut statement =
+            json!({"Sid": "Out", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": all});
+        for (name, value) in more.as_object().unwrap() {
+            statement[name] = value.clone();
+        }
+        statement.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        statement
+    };
+    let when = |condition: Value| deny(json!({ "Condition": condition }));
+    let denies = [
+        deny(
+            json!({"Resource": null, "NotResource": ["arn:aws:s3:::acme-wandb-vision", "arn:aws:s3:::acme-wandb-vision/byob*"]}),
+        ),
+        deny(json!({"Resource": "arn:aws:s3:::acme-wandb-vision/wandb_artifacts/*"})),
+        when(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::830241207209:role/*"}})),
+        when(json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}})),
+        when(json!({"NumericGreaterThan": {"aws:EpochTime": "1600000000"}})),
+        when(json!({"StringLike": {"aws:UserAgent": "*"}})),
+        when(json!({"StringLike": {"aws:userid": "*"}})),
+        when(json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "::/0"]}})),
+        deny(json!({"Action": "s3:ListBucket", "Condition": {"StringLike": {"s3:prefix": "*"}}})),
+    ];
+    for statement in denies {
+        let checks = after(EXAMPLE, |all| all.push(statement.clone()));
+        let failed = failures(&checks);
+        assert!(failed.iter().any(|id| *id == "whole" || id.starts_with("s3:")), "{statement}: {failed:?}");
+    }
+    let narrowed = |change: &dyn Fn(&mut Value)| {
+        let checks = after(EXAMPLE, |all| {
+            change(all.iter_mut().find(|one| one["Sid"] == "WandbAccountAccess").unwrap());
+        });
+        let failed = failures(&checks);
+        assert!(failed.iter().any(|id| *id == "whole" || id.starts_with("s3:")), "{failed:?}");
+    };
+    narrowed(&|one| {
+        one["Resource"] = json!(["arn:aws:s3:::acme-wandb-vision", "arn:aws:s3:::acme-wandb-vision/byob*"]);
+    });
+    narrowed(&|one| one["Condition"] = json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}));
+    narrowed(&|one| one["Condition"] = json!({"StringEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}}));
+    // The same of the key.
+    for condition in [
+        json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}),
+        json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::830241207209:role/*"}}),
+    ] {
+        let checks = vision(
+            |live| {
+                let Some(LiveKey::Exists(key)) = live.keys.values_mut().next() else { panic!("no key") };
+                repolicy(&mut key.aspects, Kind::KeyPolicy, |policy| {
+                    let deny = json!({"Sid": "Out", "Effect": "Deny", "Principal": "*", "Action": "kms:*",
+                        "Resource": "*", "Condition": condition});
+                    policy["Statement"].as_array_mut().unwrap().push(deny);
+                });
+            },
+            |_| {},
+        );
+        assert_eq!(failures(&checks), ["key-whole"], "{condition}");
+        assert!(seen(&checks, "key-whole").ends_with("statement `Out` denies it"), "{checks:#?}");
+    }
+    // What W&B does not meet keeps nothing of it out.
+    for statement in [
+        when(json!({"Bool": {"aws:SecureTransport": "false"}})),
+        when(json!({"NumericLessThan": {"s3:TlsVersion": "1.2"}})),
+        deny(json!({"Principal": {"AWS": "arn:aws:iam::123456789012:role/other"}})),
+        deny(json!({"Action": "s3:PutBucketPolicy"})),
+    ] {
+        let checks = after(EXAMPLE, |all| all.push(statement.clone()));
+        assert_eq!(failures(&checks), [""; 0], "{statement}");
+    }
+}
+
+/// The default encryption is asked of AWS, not only of an object: nothing may be written everywhere.
+#[test]
+fn another_default_encryption_fails_where_nothing_may_be_written_too() {
+    let locked = EXAMPLE
+        .replace("tls_only = true", "tls_only = true\nobject_lock = { mode = \"governance\", days = 3 }");
+    let foreign = "arn:aws:kms:eu-west-1:999999999999:key/0000-0001";
+    let checks = verify(
+        &locked,
+        "vision",
+        |live| {
+            let aspects = &mut facts(live, VISION).aspects;
+            let Some(LiveAspect::Present(Attributes::Encryption(encryption))) =
+                aspects.get_mut(&Kind::Encryption)
+            else {
+                panic!("no encryption")
+            };
+            encryption.kms_key = Some(byob_model::kind::KeyRef::Arn(foreign.to_owned()));
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&checks), ["default-encryption"]);
+    assert!(seen(&checks, "default-encryption").contains(foreign));
+    assert!(!checks.iter().any(|check| check.id == "encryption"), "an object was written: {checks:#?}");
+}
+
 #[test]
 fn what_cannot_be_proved_is_no_yes() {
     let account = json!({"AWS": "arn:aws:iam::999988887777:root"});
@@ -266,6 +366,16 @@ fn acls_that_count_where_byob_toml_switches_them_off_are_told() {
     );
     assert_eq!(failures(&acls), ["not-public"]);
     assert!(seen(&acls, "not-public").starts_with("ACLs count on this bucket (ObjectWriter)"));
+    // The block ignores public grants, and none that names an account.
+    let ignored = vision(
+        |live| {
+            let ownership = Ownership { object_ownership: "BucketOwnerPreferred".to_owned() };
+            let aspect = LiveAspect::Present(Attributes::Ownership(ownership));
+            facts(live, VISION).aspects.insert(Kind::Ownership, aspect);
+        },
+        |_| {},
+    );
+    assert_eq!(failures(&ignored), ["not-public"]);
 }
 
 #[test]
@@ -285,6 +395,27 @@ fn other_teams_statements_that_stay_are_told_and_no_failure() {
     );
     assert_eq!(failures(&checks), [""; 0]);
     assert!(why(&checks, "nobody-else").ends_with("they let in account 999988887777"));
+
+    // One that names whom a statement of byob.toml names too is another team's all the same.
+    let keep = keep.replace(
+        "foreign_statements",
+        "extra_statements = [{ Sid = \"ByobExtraOrg\", Effect = \"Allow\", Principal = \"*\", Action = \"s3:GetObject\", \
+         Resource = \"arn:aws:s3:::acme-wandb-vision/pub/*\", Condition = { StringEquals = { \"aws:PrincipalOrgID\" = \"o-aaaaaaaaaa\" } } }]\n\
+         foreign_statements",
+    );
+    let checks = verify(
+        &keep,
+        "vision",
+        |live| {
+            repolicy(&mut facts(live, VISION).aspects, Kind::BucketPolicy, |policy| {
+                policy["Statement"].as_array_mut().unwrap().push(json!({"Sid": "Theirs", "Effect": "Allow",
+                    "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::acme-wandb-vision/*",
+                    "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-bbbbbbbbbb"}}}));
+            });
+        },
+        |_| {},
+    );
+    assert!(why(&checks, "nobody-else").contains("they let in "), "{checks:#?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use byob_apply::{Cloud, CloudError};
 use byob_aws::{AwsCloud, S3Probe};
+use byob_model::address::RootKind;
 use byob_model::live::Live;
 use byob_plan::Mode;
 use byob_render::Verified;
@@ -37,6 +38,12 @@ pub(crate) async fn run(global: &Global, args: &VerifyArgs) -> Result<ExitCode, 
     // Names that were made from a prefix are kept in the record; without one they follow from the configuration.
     let recorded = record.recorded.clone().unwrap_or_default();
     let desired = resolve(&session, &recorded)?;
+    if !desired.roots.keys().any(|root| root.kind == RootKind::Bucket) {
+        return Err(Failure::said(
+            format!("there is no bucket in {}, so nothing is proved", session.loaded.file),
+            "verify is about buckets and the keys that they are on",
+        ));
+    }
     let mut live = session.cloud.read(&byob_verify::buckets(&desired)).await?;
     contact::refuse_unread(&live)?;
     // A key that may not be looked at is told by its check.
