@@ -208,7 +208,7 @@ fn what_is_no_plan_and_no_digest_is_said() {
     [exit 1]
     ");
     insta::assert_snapshot!(env.sandbox("apply --plan newer.json").exits(1), @r"
-    error: newer.json has plan format 7.0; this byob knows 1.0
+    error: newer.json has plan format 7.0; this byob knows 1.1
       help: plan again with this byob
     [exit 1]
     ");

@@ -115,8 +115,10 @@ fn one_line_a_check_says_what_it_proves() {
       ✓ GetBucketCORS                the bucket policy lets W&B read the CORS rules
       ✓ GetBucketLocation            the bucket policy lets W&B read the region
       ✓ GetBucketVersioning          the bucket policy lets W&B read the versioning
+      ✓ whole                        no condition, object name or role of W&B's is left out of that
       ✓ nobody-else                  the bucket policy lets in nobody whom byob.toml does not name
       ✓ not-public                   the bucket is not public, neither by its policy nor by ACLs
+      ✓ default-encryption           new objects are encrypted by default as byob.toml says
       ✓ put                          this caller can write an object
       ✓ head                         this caller can look at it (HEAD)
       ✓ encryption                   a new object is encrypted as byob.toml says
@@ -136,7 +138,7 @@ fn one_line_a_check_says_what_it_proves() {
       ✓ clean                        what verify itself wrote is gone again, versions, delete markers
                                      and uploads too
 
-    28 checks passed, 1 not looked at
+    30 checks passed, 1 not looked at
     ");
 }
 
@@ -229,7 +231,10 @@ fn encryption_that_was_changed_behind_its_back_fails() {
         put.send().await.unwrap();
     });
     let report = verified(&env, 2);
-    assert_eq!(failures(&report), ["bucket.storage.encryption encryption"]);
+    assert_eq!(
+        failures(&report),
+        ["default-encryption", "encryption"].map(|id| format!("bucket.storage.encryption {id}"))
+    );
     let seen = check(&report, "encryption")["seen"].as_str().unwrap();
     let wanted = format!(
         "the object's headers say AES256, and byob.toml aws:kms with {}, bucket key on",

@@ -200,6 +200,14 @@ fn cors_by_which_pages_may_do_what() {
     let kind = Kind::Cors;
     let any = cors(&[rule(&["*"], &["GET", "HEAD", "PUT"], &["ETag"])]);
     both(kind, &one, &any, (Exposure, "any origin (*)"), (Breakage, "any origin (*)"));
+    // S3 answers by the first rule that matches: what a later one shows nobody sees.
+    both(
+        kind,
+        &any,
+        &cors(&[rule(&["*"], &["GET", "HEAD", "PUT"], &[]), rule(&["*"], &["GET"], &["ETag"])]),
+        (Breakage, "cannot see the header ETag"),
+        (Other, "the same pages"),
+    );
     both(
         kind,
         &one,

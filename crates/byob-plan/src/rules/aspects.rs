@@ -8,7 +8,7 @@ use byob_model::config::ForeignStatements;
 use byob_model::desired::{DesiredAspect, DesiredRoot};
 use byob_model::kind::{
     Attributes, Cors, CorsRule, Encryption, Lifecycle, LifecycleRule, OUR_CORS_RULE, OUR_RULE_PREFIX,
-    Ownership, PublicAccessBlock, Rotation, VersioningStatus,
+    Ownership, Policy, PublicAccessBlock, Rotation, VersioningStatus,
 };
 use byob_model::live::LiveAspect;
 use byob_policy::Document;
@@ -44,10 +44,13 @@ impl Aspects {
     }
 
     /// Of a bucket that is made by this plan, where nobody manages them. Source: S3 user guide, "Default settings for new
-    /// S3 buckets" (since April 2023); other endpoints may put no block.
+    /// S3 buckets" (since April 2023); other endpoints may put no block. It has no policy.
     pub(super) fn new_bucket(endpoint: &str) -> Self {
         let block = if matches!(endpoint, "aws" | "sandbox") { PublicAccessBlock::ALL } else { NO_BLOCK };
-        Self(BTreeMap::from([(Kind::PublicAccessBlock, Attributes::PublicAccessBlock(block))]))
+        Self(BTreeMap::from([
+            (Kind::PublicAccessBlock, Attributes::PublicAccessBlock(block)),
+            (Kind::BucketPolicy, Attributes::Policy(Policy::empty())),
+        ]))
     }
 
     /// As they will be: what is desired, with what stays of others'; of what is not managed, what is live, but for what
