@@ -11,11 +11,9 @@ use byob_policy::{
     ResourceClass, actions_matching, evaluate, is_public, is_unique_id, principal_in_words, reach,
 };
 
-use serde_json::json;
-
 use crate::check::{Check, Outcome};
 use crate::subject::Subject;
-use crate::whole::{Encrypted, left_whole};
+use crate::whole::{Encrypted, left_whole, needed};
 
 /// What each action is for, and what W&B fails to do without it.
 const MEANINGS: [(&str, &str, &str); 12] = [
@@ -88,10 +86,10 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
             Check::new(*pattern, &address, proves, outcome)
         })
         .collect();
-    let needed = json!({"Effect": "Allow", "Principal": {"AWS": subject.wandb.principals}, "Action": patterns,
-        "Resource": [subject.arn(), format!("{}/{}*", subject.arn(), subject.folder())]});
+    let resources = [subject.arn(), format!("{}/{}*", subject.arn(), subject.folder())];
+    let needed = needed(subject, subject.owner().as_ref(), patterns, &resources);
     let about = (Guarded::Bucket, &Encrypted::Objects);
-    let whole = left_whole(subject, about, subject.desired_policy(), &needed, &document);
+    let whole = left_whole(subject, about, subject.desired_policy(), needed, &document);
     checks.extend(whole.map(|outcome| {
         let proves = "no condition, object name or role of W&B's is left out of that";
         Check::new("whole", &address, proves, after_single(&checks, outcome))

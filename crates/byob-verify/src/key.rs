@@ -13,12 +13,10 @@ use byob_policy::{
 
 use crate::FOLDER;
 use crate::check::{Check, Outcome};
-use serde_json::json;
-
 use crate::grants::{account_of, after_single, own_side, requesters, statement, words};
 use crate::others::{beyond, guards, named};
 use crate::subject::{Subject, UsedKey};
-use crate::whole::{Encrypted, left_whole};
+use crate::whole::{Encrypted, left_whole, needed};
 
 /// What each action is for, and what W&B fails to do without it.
 fn meaning(pattern: &str) -> (&'static str, &'static str) {
@@ -126,13 +124,13 @@ fn of_key(subject: &Subject<'_>) -> Vec<Check> {
             let outcome = grant(subject, key, facts, document, pattern);
             Check::new(*pattern, &address, proves, outcome)
         }));
-        let needed = json!({"Effect": "Allow", "Principal": {"AWS": subject.wandb.principals},
-            "Action": patterns, "Resource": "*"});
+        let owner = account_of(&facts.arn).or_else(|| subject.owner());
+        let needed = needed(subject, owner.as_ref(), patterns, &["*".to_owned()]);
         let encrypted = match subject.desired_encryption() {
             Some(encryption) if encryption.bucket_key => Encrypted::Bucket,
             _ => Encrypted::Objects,
         };
-        let whole = left_whole(subject, (Guarded::Key, &encrypted), key.desired, &needed, document);
+        let whole = left_whole(subject, (Guarded::Key, &encrypted), key.desired, needed, document);
         checks.extend(whole.map(|outcome| {
             let proves = "no condition or role of W&B's is left out of that";
             Check::new("key-whole", &address, proves, after_single(&checks, outcome))

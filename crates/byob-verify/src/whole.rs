@@ -2,11 +2,11 @@
 //! times, user agents. The checks of single actions try requests that stand for others; this proves it for all of them, by
 //! the policy brain.
 
-use byob_policy::{Document, Effect, Guarded, Owner, Statement, Verdict, compare, reach};
+use byob_policy::{AccountId, Document, Effect, Guarded, Owner, Statement, Verdict, compare, reach};
 use serde_json::{Value, json};
 
 use crate::check::Outcome;
-use crate::grants::{principals, statement, words};
+use crate::grants::{account_of, principals, statement, words};
 use crate::subject::Subject;
 
 /// What S3 names to KMS where it uses a key.
@@ -26,67 +26,109 @@ fn gives(subject: &Subject<'_>, desired: &Document) -> Vec<Statement> {
     desired.statements.iter().filter(named).cloned().collect()
 }
 
-/// What bounds W&B's requests: they come over TLS 1.3, from its own addresses where these are known, and ask for a key
-/// through S3 alone.
-fn circumstances(subject: &Subject<'_>, guarded: Guarded, encrypted: &Encrypted) -> Vec<Value> {
-    let mut conditions = vec![
-        json!({"Bool": {"aws:SecureTransport": "false"}}),
-        json!({"Null": {"aws:SecureTransport": "true"}}),
+/// What bounds W&B's requests, by condition key: none that is outside of it is W&B's. They come over TLS 1.3, signed with
+/// version 4, from its own addresses where these are known, with no header of their own about encryption or ACLs, and ask for
+/// a key through S3 alone.
+fn bounds(subject: &Subject<'_>, guarded: Guarded, encrypted: &Encrypted) -> Vec<(&'static str, Value)> {
+    let is = |key: &'static str, value: &str| (key, json!({"StringNotEquals": {key: value}}));
+    let none = |key: &'static str| (key, json!({"Null": {key: "false"}}));
+    let mut bounds = vec![
+        ("aws:SecureTransport", json!({"Bool": {"aws:SecureTransport": "false"}})),
+        ("aws:SecureTransport", json!({"Null": {"aws:SecureTransport": "true"}})),
+        is("aws:ResourceAccount", subject.account_id),
+        is("aws:RequestedRegion", subject.region()),
     ];
     let egress = &subject.wandb.egress;
+    if !egress.is_empty() && guarded == Guarded::Bucket {
+        bounds.push(("aws:SourceIp", json!({"NotIpAddress": {"aws:SourceIp": egress}})));
+        bounds.push(("aws:SourceIp", json!({"Null": {"aws:SourceIp": "true"}})));
+    }
     match guarded {
-        Guarded::Bucket => {
-            conditions.push(json!({"NumericLessThan": {"s3:TlsVersion": "1.3"}}));
-            conditions.push(json!({"Null": {"s3:TlsVersion": "true"}}));
-            if !egress.is_empty() {
-                conditions.push(json!({"NotIpAddress": {"aws:SourceIp": egress}}));
-                conditions.push(json!({"Null": {"aws:SourceIp": "true"}}));
-            }
-        }
+        Guarded::Bucket => bounds.extend([
+            ("aws:ViaAWSService", json!({"Bool": {"aws:ViaAWSService": "true"}})),
+            ("s3:TlsVersion", json!({"NumericLessThan": {"s3:TlsVersion": "1.3"}})),
+            ("s3:TlsVersion", json!({"Null": {"s3:TlsVersion": "true"}})),
+            is("s3:signatureversion", "AWS4-HMAC-SHA256"),
+            is("s3:ResourceAccount", subject.account_id),
+            none("s3:x-amz-server-side-encryption"),
+            none("s3:x-amz-server-side-encryption-aws-kms-key-id"),
+            none("s3:x-amz-server-side-encryption-customer-algorithm"),
+            none("s3:x-amz-acl"),
+            none("s3:x-amz-storage-class"),
+        ]),
         Guarded::Key => {
-            let partition = subject.root.partition;
-            let service = format!("s3.{}.{}", subject.region(), partition.dns_suffix());
-            conditions.push(json!({"StringNotEquals": {"kms:ViaService": service}}));
+            let service = format!("s3.{}.{}", subject.region(), subject.root.partition.dns_suffix());
+            bounds.push(is("kms:ViaService", &service));
+            let key = "kms:EncryptionContext:aws:s3:arn";
             let (operator, named) = match encrypted {
                 Encrypted::Bucket => ("StringNotEquals", subject.arn()),
                 Encrypted::Objects => ("StringNotLike", format!("{}/*", subject.arn())),
             };
-            conditions.push(json!({operator: {"kms:EncryptionContext:aws:s3:arn": named}}));
+            bounds.push((key, json!({operator: {key: named}})));
         }
     }
+    bounds
+}
+
+/// The bounds that anything in these documents asks for, as Denies: what nobody asks for would only widen the search.
+fn circumstances(
+    subject: &Subject<'_>,
+    (guarded, encrypted): (Guarded, &Encrypted),
+    documents: [&Document; 2],
+) -> Vec<Value> {
     let action = if guarded == Guarded::Key { "kms:*" } else { "s3:*" };
-    conditions
+    let statements = || documents.into_iter().flat_map(|document| &document.statements);
+    let asked = |key: &str| {
+        let mut keys = statements().flat_map(|one| one.condition.values()).flat_map(|keys| keys.keys());
+        keys.any(|known| known.eq_ignore_ascii_case(key))
+    };
+    bounds(subject, guarded, encrypted)
         .into_iter()
-        .map(|condition| {
+        .filter(|(key, _)| asked(key))
+        .map(|(_, condition)| {
             json!({"Effect": "Deny", "Principal": "*", "Action": action, "Resource": "*", "Condition": condition})
         })
         .collect()
 }
 
-/// Whether a live document leaves W&B all that is given: by the configuration's document, or (`asked`) by a statement that
-/// asks for no more than W&B needs. `None` where nothing is given by name.
+/// What W&B needs, as a statement: of principals that are not the owner's own, whom policies of their own may let in.
+pub(crate) fn needed(
+    subject: &Subject<'_>,
+    owner: Option<&AccountId>,
+    actions: &[&str],
+    resources: &[String],
+) -> Option<Statement> {
+    let foreign = |name: &&String| account_of(name).as_ref() != owner;
+    let principals: Vec<&String> = subject.wandb.principals.iter().filter(foreign).collect();
+    let statement = json!({"Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions,
+        "Resource": resources});
+    if principals.is_empty() { None } else { Statement::from_value(&statement).ok() }
+}
+
+/// Whether a live document leaves W&B all that is given: by the configuration's document, or else by `needed`. `None` where
+/// nothing is given by name.
 pub(crate) fn left_whole(
     subject: &Subject<'_>,
-    (guarded, encrypted): (Guarded, &Encrypted),
+    about: (Guarded, &Encrypted),
     desired: Option<&Document>,
-    asked: &Value,
+    needed: Option<Statement>,
     live: &Document,
 ) -> Option<Outcome> {
-    let (mut statements, version) = match desired {
+    let guarded = about.0;
+    let mut given = match desired {
         Some(desired) => {
             let denies = desired.statements.iter().filter(|one| one.effect == Effect::Deny).cloned();
-            let gives = gives(subject, desired);
-            (gives.iter().cloned().chain(denies).collect::<Vec<_>>(), desired.version)
+            let statements = gives(subject, desired).into_iter().chain(denies).collect();
+            Document { statements, ..desired.clone() }
         }
-        None => (vec![Statement::from_value(asked).ok()?], live.version),
+        None => Document { version: live.version, ..Document::new(needed.into_iter().collect()) },
     };
-    if !statements.iter().any(|one| one.effect == Effect::Allow) {
+    if !given.statements.iter().any(|one| one.effect == Effect::Allow) {
         return None;
     }
-    for bound in circumstances(subject, guarded, encrypted) {
-        statements.push(Statement::from_value(&bound).ok()?);
+    for bound in circumstances(subject, about, [&given, live]) {
+        given.statements.push(Statement::from_value(&bound).ok()?);
     }
-    let given = Document { version, ..Document::new(statements) };
     // Whose addresses are not known may come from one that the policy lets in; the single checks say so.
     let by_network = desired.is_none()
         && subject.wandb.egress.is_empty()

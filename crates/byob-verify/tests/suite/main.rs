@@ -304,10 +304,55 @@ fn whatever_keeps_some_of_wandbs_requests_out_fails() {
         when(json!({"NumericLessThan": {"s3:TlsVersion": "1.2"}})),
         deny(json!({"Principal": {"AWS": "arn:aws:iam::123456789012:role/other"}})),
         deny(json!({"Action": "s3:PutBucketPolicy"})),
+        when(json!({"Null": {"s3:x-amz-server-side-encryption": "false"},
+            "StringNotEquals": {"s3:x-amz-server-side-encryption": "AES256"}})),
+        when(json!({"StringNotEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}})),
+        when(json!({"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}})),
+        when(json!({"StringNotEquals": {"aws:ResourceAccount": "123456789012"}})),
     ] {
         let checks = after(EXAMPLE, |all| all.push(statement.clone()));
         assert_eq!(failures(&checks), [""; 0], "{statement}");
     }
+}
+
+/// A policy that byob does not manage: W&B's own account is let in by the policy, a role of the bucket's account by its own.
+#[test]
+fn a_policy_that_others_write_is_held_against_what_wandb_needs() {
+    let unmanaged = EXAMPLE.replace("tls_only = true", "unmanaged = [\"policy\"]");
+    let with = |text: &str, policy: Option<Value>| {
+        verify(
+            text,
+            "vision",
+            |live| {
+                let aspect = policy.map_or(LiveAspect::Absent, |policy| {
+                    let document = Document::from_value(&policy).unwrap();
+                    LiveAspect::Present(Attributes::Policy(Policy { document }))
+                });
+                facts(live, VISION).aspects.insert(Kind::BucketPolicy, aspect);
+            },
+            |_| {},
+        )
+    };
+    let grant = |condition: Value| {
+        let mut statement = json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::830241207209:root"},
+            "Action": "s3:*", "Resource": ["arn:aws:s3:::acme-wandb-vision", "arn:aws:s3:::acme-wandb-vision/*"]});
+        if !condition.is_null() {
+            statement["Condition"] = condition;
+        }
+        Some(json!({"Version": "2012-10-17", "Statement": [statement]}))
+    };
+    assert_eq!(failures(&with(&unmanaged, grant(Value::Null))), [""; 0]);
+    let late = json!({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}});
+    assert!(!failures(&with(&unmanaged, grant(late))).is_empty());
+    let by_network = with(&unmanaged, grant(json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})));
+    assert!(why(&by_network, "whole").contains("W&B's addresses are not known"), "{by_network:#?}");
+    let own = unmanaged.replace(
+        "deployment = \"dedicated-cloud\"",
+        "deployment = \"self-managed\"\nprincipals = [\"arn:aws:iam::123456789012:role/wandb\"]",
+    );
+    assert_ne!(own, unmanaged);
+    let checks = with(&own, None);
+    assert!(!checks.iter().any(|check| check.id == "whole"), "{checks:#?}");
 }
 
 /// The default encryption is asked of AWS, not only of an object: nothing may be written everywhere.
