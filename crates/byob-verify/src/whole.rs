@@ -26,6 +26,16 @@ fn gives(subject: &Subject<'_>, desired: &Document) -> Vec<Statement> {
     desired.statements.iter().filter(named).cloned().collect()
 }
 
+/// Whether a Deny of the configuration is one that W&B is meant to meet: it sets a part of the bucket aside, or says by which
+/// way requests come. One that hangs on anything else (a time, a user agent, who asks) may keep W&B out by mistake.
+fn is_meant(statement: &Statement) -> bool {
+    let tls = |key: &String| {
+        ["aws:SecureTransport", "s3:TlsVersion"].iter().any(|tls| key.eq_ignore_ascii_case(tls))
+    };
+    let mut keys = statement.condition.values().flat_map(|keys| keys.keys());
+    statement.effect == Effect::Deny && (reach::asks_for_network(statement) || keys.all(tls))
+}
+
 /// What bounds W&B's requests, by condition key: none that is outside of it is W&B's. They come over TLS 1.3, signed with
 /// version 4, from its own addresses where these are known, with no header of their own about encryption or ACLs, and ask for
 /// a key through S3 alone.
@@ -117,7 +127,7 @@ pub(crate) fn left_whole(
     let guarded = about.0;
     let mut given = match desired {
         Some(desired) => {
-            let denies = desired.statements.iter().filter(|one| one.effect == Effect::Deny).cloned();
+            let denies = desired.statements.iter().filter(|one| is_meant(one)).cloned();
             let statements = gives(subject, desired).into_iter().chain(denies).collect();
             Document { statements, ..desired.clone() }
         }
@@ -135,6 +145,9 @@ pub(crate) fn left_whole(
         && live.statements.iter().any(reach::asks_for_network);
     let without = "whatever these requests are for fails: 403";
     let cure = match desired {
+        Some(desired) if desired.canonical() == live.canonical() => {
+            "byob.toml itself keeps W&B out: correct that statement, and apply"
+        }
         Some(_) => "byob plan shows what was changed, byob apply puts byob's own policy back",
         None => "have that statement corrected by whoever owns the policy",
     };

@@ -315,6 +315,27 @@ fn whatever_keeps_some_of_wandbs_requests_out_fails() {
     }
 }
 
+/// What byob.toml itself says: a folder that is set aside is meant, and a Deny that always holds is a mistake.
+#[test]
+fn what_byob_toml_itself_keeps_wandb_from_is_told_where_it_is_no_part_set_aside() {
+    let with = |condition: &str, resource: &str| {
+        let statement = format!(
+            "extra_statements = [{{ Sid = \"Own\", Effect = \"Deny\", Principal = \"*\", Action = \"s3:*\", \
+             Resource = \"arn:aws:s3:::acme-wandb-vision/{resource}\"{condition} }}]"
+        );
+        let config = EXAMPLE.replace("tls_only = true", &format!("tls_only = true\n{statement}"));
+        verify(&config, "vision", |_| {}, |_| {})
+    };
+    assert_eq!(failures(&with("", "private/*")), [""; 0]);
+    let always = ", Condition = { DateGreaterThan = { \"aws:CurrentTime\" = \"2020-01-01T00:00:00Z\" } }";
+    let checks = with(always, "*");
+    assert_eq!(failures(&checks), ["whole"]);
+    let Outcome::Failed { cure, .. } = &find(&checks, "whole").outcome else { panic!("{checks:#?}") };
+    assert!(cure.starts_with("byob.toml itself keeps W&B out"), "{cure}");
+    let spared = ", Condition = { StringNotEquals = { \"aws:PrincipalAccount\" = [\"830241207209\", \"123456789012\"] } }";
+    assert_eq!(failures(&with(spared, "*")), [""; 0]);
+}
+
 /// A policy that byob does not manage: W&B's own account is let in by the policy, a role of the bucket's account by its own.
 #[test]
 fn a_policy_that_others_write_is_held_against_what_wandb_needs() {
