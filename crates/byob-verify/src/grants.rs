@@ -7,13 +7,14 @@ use byob_model::address::Kind;
 use byob_model::desired::{REFERENCE_ACTIONS, STORAGE_ACTIONS};
 use byob_model::kind::Purpose;
 use byob_policy::{
-    AccountId, Arn, Circumstances, Decision, Document, Guarded, Identity, Reason, Request, Requester,
-    ResourceClass, actions_matching, evaluate, is_public, is_unique_id, principal_in_words, reach,
+    AccountId, Circumstances, Decision, Document, Guarded, Identity, Reason, Request, Requester,
+    ResourceClass, actions_matching, evaluate, is_public, is_unique_id, reach,
 };
 
 use crate::check::{Check, Outcome};
 use crate::subject::Subject;
 use crate::whole::{Encrypted, left_whole, needed};
+use crate::words::{principals, statement, words};
 
 /// What each action is for, and what W&B fails to do without it.
 const MEANINGS: [(&str, &str, &str); 12] = [
@@ -43,11 +44,6 @@ const MEANINGS: [(&str, &str, &str); 12] = [
 pub(crate) fn requesters(subject: &Subject<'_>) -> Vec<(String, Requester)> {
     let all = subject.wandb.principals.iter();
     all.filter_map(|principal| Some((principal.clone(), principal.parse().ok()?))).collect()
-}
-
-/// The account of a principal that names one.
-pub(crate) fn account_of(principal: &str) -> Option<AccountId> {
-    principal.parse().ok().or_else(|| principal.parse::<Arn>().ok()?.account_id())
 }
 
 /// What the requester's own side gives it: of another account's it is W&B's to give, and taken for given. In the
@@ -128,10 +124,6 @@ fn taken_out(subject: &Subject<'_>, patterns: &[&str], asked: &Asked<'_>) -> Out
             "nothing: W&B goes on working, although it is meant to be out",
         ),
     }
-}
-
-pub(crate) fn words(subject: &Subject<'_>, principal: &str) -> String {
-    principal_in_words(principal, subject.owner().as_ref())
 }
 
 /// A bucket policy as W&B's requests meet it.
@@ -319,19 +311,5 @@ fn cure(subject: &Subject<'_>, refused: &RefusedRequest) -> String {
             "byob.toml itself keeps W&B out: byob plan names the field of [{}]; correct it and apply",
             subject.address
         )
-    }
-}
-
-/// The AWS principals of a statement.
-pub(crate) fn principals(statement: &byob_policy::Statement) -> impl Iterator<Item = &str> {
-    let all = statement.principal.iter().filter_map(|element| element.principals().0.get("AWS"));
-    all.flatten().map(String::as_str)
-}
-
-/// How people find a statement: by its `Sid`, else by its number from 1.
-pub(crate) fn statement(document: &Document, index: usize) -> String {
-    match document.statements.get(index).and_then(|s| s.sid.as_deref()).filter(|sid| !sid.is_empty()) {
-        Some(sid) => format!("statement `{sid}`"),
-        None => format!("statement {}", index + 1),
     }
 }

@@ -13,10 +13,11 @@ use byob_policy::{
 
 use crate::FOLDER;
 use crate::check::{Check, Outcome};
-use crate::grants::{account_of, after_single, own_side, requesters, statement, words};
+use crate::grants::{after_single, own_side, requesters};
 use crate::others::{beyond, guards, named};
 use crate::subject::{Subject, UsedKey};
 use crate::whole::{Encrypted, left_whole, needed};
+use crate::words::{account_of, statement, words};
 
 /// What each action is for, and what W&B fails to do without it.
 fn meaning(pattern: &str) -> (&'static str, &'static str) {

@@ -1,9 +1,10 @@
 //! The checks that prove the access to a bucket: pure judgements over a `Probe` trait.
 //!
 //! Rooms: `check` is one check and what came of it; `reads` says what has to be known of AWS first; `subject` is one
-//! bucket with what was read of it; `place`, `grants`, `whole`, `others` and `key` judge that, by the policy brain alone; `probe`
-//! is the trait through which requests are made, `live` the requests in their order, `browser` those that a browser
-//! makes, and `clean` takes out again what they left. What may not enter: the SDK, a runtime, a clock.
+//! bucket with what was read of it, `words` names people and statements; `place`, `grants`, `whole`, `others` and `key` judge
+//! that, by the policy brain alone; `probe` is the trait through which requests are made, `live` the requests in their
+//! order, `browser` those that a browser makes, and `clean` takes out again what they left. What may not enter: the SDK, a
+//! runtime, a clock.
 
 mod browser;
 mod check;
@@ -17,6 +18,7 @@ mod probe;
 mod reads;
 mod subject;
 mod whole;
+mod words;
 
 pub use browser::ASKED_HEADER;
 pub use check::{BucketChecks, Check, Outcome, Summary, summary};

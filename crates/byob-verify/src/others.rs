@@ -13,8 +13,8 @@ use byob_policy::{
 use serde_json::json;
 
 use crate::check::{Check, Outcome};
-use crate::grants::{account_of, statement, words};
 use crate::subject::Subject;
+use crate::words::{account_of, statement, words};
 
 const HARMLESS_TO_WANDB: &str = "nothing: W&B works, and somebody else does too";
 

@@ -6,8 +6,8 @@ use byob_policy::{AccountId, Document, Effect, Guarded, Owner, Statement, Verdic
 use serde_json::{Value, json};
 
 use crate::check::Outcome;
-use crate::grants::{account_of, principals, statement, words};
 use crate::subject::Subject;
+use crate::words::{account_of, principals, statement, words};
 
 /// What S3 names to KMS where it uses a key.
 pub(crate) enum Encrypted {
