@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byob_model::address::{Address, Kind, RootKind};
+use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::config::ForeignStatements;
 use byob_model::kind::{Attributes, Key, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
@@ -48,14 +48,14 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     let mut drift = Vec::new();
     // What an unfinished run was to delete, or to move to another address, is its own doing: the next run ends it.
     let open = recorded.approval.iter().filter(|approval| !approval.finished);
-    let (mut leaving, mut moving) = (BTreeSet::new(), BTreeSet::new());
+    let (mut leaving, mut moving) = (BTreeSet::new(), BTreeMap::new());
     for step in open.flat_map(|approval| &approval.steps).filter(|step| step.address.kind.is_root()) {
         match step.action.as_str() {
             "delete" | "forget" => drop(leaving.insert(step.address.root())),
-            _ => moving.extend(step.from.clone()),
+            _ => moving.extend(step.from.clone().map(|from| (from, step.address.root()))),
         }
     }
-    for (root, resource) in recorded.roots().filter(|(root, _)| !moving.contains(root)) {
+    for (root, resource) in recorded.roots() {
         let mut aliases = None;
         let aspects: Option<&BTreeMap<Kind, LiveAspect>> = match root.kind {
             RootKind::Bucket => match live.buckets.get(&resource.identity) {
@@ -127,7 +127,12 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                 (Attributes::Alias(alias), Some(facts)) => facts.aliases.contains(&alias.name),
                 _ => false,
             };
-            if open_forms(recorded, &address)
+            let moves_to = moving.get(&root).map(|to| to.aspect(kind));
+            let forms = [Some(&address), moves_to.as_ref()];
+            if forms
+                .into_iter()
+                .flatten()
+                .flat_map(|at| open_forms(recorded, at))
                 .any(|form| renamed(&form) || aspect::is_form(kind, live, &resolved(recorded, form)))
             {
                 continue;
@@ -146,7 +151,8 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
             }
         }
     }
-    drift.retain(|drift| !leaving.contains(&drift.address.root()) || matters_of_leaving(recorded, drift));
+    let unfinished = |root: &RootAddress| leaving.contains(root) || moving.contains_key(root);
+    drift.retain(|drift| !unfinished(&drift.address.root()) || matters_of_unfinished(recorded, drift));
     drift.sort_by(|a, b| a.address.cmp(&b.address));
     let summary = DriftSummary {
         drifted: drift.len(),
@@ -157,9 +163,9 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     Report { drift, summary, ends }
 }
 
-/// Whether drift of a root that an unfinished run was to delete or forget is somebody else's: what opens it is, unless it is
+/// Whether drift of a root that an unfinished run was to delete, to forget or to move to another address is somebody else's: what opens it is, unless it is
 /// what that run's own calls put there. That it is gone, or that W&B has less of it, is what was agreed to.
-fn matters_of_leaving(recorded: &Recorded, drift: &Drift) -> bool {
+fn matters_of_unfinished(recorded: &Recorded, drift: &Drift) -> bool {
     let opens = drift.severities.contains(&DriftSeverity::Exposure);
     let is_there = !(drift.address.kind.is_root() && drift.after.is_none());
     opens && is_there && !was_put(recorded, drift)

@@ -1,11 +1,13 @@
 //! Taking a live root that a table already describes into the record as it is. Nothing is written to AWS; what a plan
 //! would then change is the plan's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
-use byob_model::kind::{Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Bucket, Key, KeyRef, KeyState, Waivers};
+use byob_model::kind::{
+    Attributes, BYOB_ADDRESS, BYOB_LINEAGE, BYOB_STACK, Bucket, Key, KeyRef, KeyState, Tags, Waivers,
+};
 use byob_model::live::{KeyFacts, Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
 use uuid::Uuid;
@@ -94,9 +96,9 @@ fn key_of<'a>(
 /// ARNs of keys that their tags lead to, where no alias does.
 pub type Tagged = BTreeMap<RootAddress, String>;
 
-/// The keys among these tables' that only their tags lead to: which carry `byob:lineage` (this one, where one is given)
-/// and the table's address as `byob:address`, are not pending deletion, and whose table's alias leads to none that carries
-/// a lineage.
+/// The keys among these tables' that only their tags lead to: which carry this `byob:lineage`, the stack as `byob:stack` and
+/// the table's address as `byob:address`, are not pending deletion, and whose table's alias leads to none that carries a
+/// lineage. Tags alone never say which record is lost: two stacks may have the same labels.
 ///
 /// # Errors
 /// The table, and the ARNs of several keys that say to be its.
@@ -104,7 +106,7 @@ pub fn tagged(
     desired: &Desired,
     live: &Live,
     addresses: &[RootAddress],
-    from: Option<Uuid>,
+    lost: Uuid,
 ) -> Result<Tagged, (RootAddress, Vec<String>)> {
     let mut tagged = Tagged::new();
     for address in addresses.iter().filter(|address| address.kind == RootKind::Key) {
@@ -112,9 +114,10 @@ pub fn tagged(
         if lineage(desired, live, address, &Tagged::new()).is_some() {
             continue;
         }
+        let Some(Attributes::Tags(Tags { tags: own })) = root.managed(Kind::KeyTags) else { continue };
         let claims = |facts: &KeyFacts| {
-            let lineage = facts.tags.get(BYOB_LINEAGE);
-            lineage.is_some_and(|lineage| from.is_none_or(|from| from.to_string() == *lineage))
+            facts.tags.get(BYOB_LINEAGE) == Some(&lost.to_string())
+                && facts.tags.get(BYOB_STACK) == own.get(BYOB_STACK)
                 && facts.tags.get(BYOB_ADDRESS) == Some(&address.to_string())
                 && facts.state != KeyState::PendingDeletion
                 && region_of(&facts.arn) == Some(&root.region)
@@ -137,6 +140,18 @@ pub fn tagged(
 /// `arn:aws:kms:eu-west-1:…`: `eu-west-1`.
 fn region_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(3)
+}
+
+/// The one lineage that these tables' roots carry, as far as names and aliases lead to them.
+#[must_use]
+pub fn carried(desired: &Desired, live: &Live, addresses: &[RootAddress]) -> Option<Uuid> {
+    let lineages = addresses.iter().filter_map(|address| lineage(desired, live, address, &Tagged::new()));
+    let all: BTreeSet<String> = lineages.collect();
+    let mut all = all.iter();
+    match (all.next(), all.next()) {
+        (Some(lineage), None) => lineage.parse().ok(),
+        _ => None,
+    }
 }
 
 /// The lineage that a live root carries, found by its name, its alias or (`tagged`) its tags; `None` where there is no
@@ -188,7 +203,7 @@ pub fn import(
         attributes: attributes.to_value(),
         created: created && kind.is_root(),
         name_prefix: None,
-        keys_used: std::collections::BTreeSet::new(),
+        keys_used: BTreeSet::new(),
         versioning_seen: false,
     };
     let mut changes = Vec::new();

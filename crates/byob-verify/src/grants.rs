@@ -83,9 +83,9 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         })
         .collect();
     let resources = [subject.arn(), format!("{}/{}*", subject.arn(), subject.folder())];
-    let needed = needed(subject, subject.owner().as_ref(), patterns, &resources);
+    let needed = needed(subject, patterns, &resources);
     let about = (Guarded::Bucket, &Encrypted::Objects);
-    let whole = left_whole(subject, about, subject.desired_policy(), needed, &document);
+    let whole = left_whole(subject, about, subject.desired_policy(), needed.as_ref(), &document);
     checks.extend(whole.map(|outcome| {
         let proves = "no condition, object name or role of W&B's is left out of that";
         Check::new("whole", &address, proves, after_single(&checks, outcome))

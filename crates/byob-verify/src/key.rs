@@ -125,13 +125,12 @@ fn of_key(subject: &Subject<'_>) -> Vec<Check> {
             let outcome = grant(subject, key, facts, document, pattern);
             Check::new(*pattern, &address, proves, outcome)
         }));
-        let owner = account_of(&facts.arn).or_else(|| subject.owner());
-        let needed = needed(subject, owner.as_ref(), patterns, &["*".to_owned()]);
+        let needed = needed(subject, patterns, &["*".to_owned()]);
         let encrypted = match subject.desired_encryption() {
             Some(encryption) if encryption.bucket_key => Encrypted::Bucket,
             _ => Encrypted::Objects,
         };
-        let whole = left_whole(subject, (Guarded::Key, &encrypted), key.desired, needed, document);
+        let whole = left_whole(subject, (Guarded::Key, &encrypted), key.desired, needed.as_ref(), document);
         checks.extend(whole.map(|outcome| {
             let proves = "no condition or role of W&B's is left out of that";
             Check::new("key-whole", &address, proves, after_single(&checks, outcome))

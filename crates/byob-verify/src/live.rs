@@ -3,7 +3,7 @@
 
 use byob_model::kind::{Algorithm, KeyRef, Purpose};
 use byob_model::{Kind, RootAddress};
-use byob_policy::{Circumstances, Guarded, Identity, Reason, Request, evaluate};
+use byob_policy::{Circumstances, Guarded, Identity, Reason, Request, Requester, evaluate};
 
 use crate::FOLDER;
 use crate::browser;
@@ -411,11 +411,17 @@ impl<P: Probe> Run<'_, P> {
         };
         let root = format!("arn:{}:iam::{}:root", self.subject.root.partition, self.subject.account_id);
         let Ok(root) = root.parse() else { return false };
-        let context = [("aws:SecureTransport".to_owned(), vec!["false".to_owned()])];
-        let object = format!("{}/{}", self.subject.arn(), self.key("signed"));
-        let request = Request::new(root, "s3:GetObject", object, context);
-        let circumstances = Circumstances::new(Guarded::Bucket, self.subject.owner(), Identity::Everything);
-        evaluate(document, &request, &circumstances).reason == Reason::DeniedByStatement
+        let root: Requester = root;
+        let denied = |over_tls: &str| {
+            let context = [("aws:SecureTransport".to_owned(), vec![over_tls.to_owned()])];
+            let object = format!("{}/{}", self.subject.arn(), self.key("signed"));
+            let request = Request::new(root.clone(), "s3:GetObject", object, context);
+            let circumstances =
+                Circumstances::new(Guarded::Bucket, self.subject.owner(), Identity::Everything);
+            evaluate(document, &request, &circumstances).reason == Reason::DeniedByStatement
+        };
+        // What is denied over TLS too is not denied for want of it.
+        denied("false") && !denied("true")
     }
 
     async fn preflights(&mut self) -> Option<()> {

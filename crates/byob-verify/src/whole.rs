@@ -2,12 +2,13 @@
 //! times, user agents. The checks of single actions try requests that stand for others; this proves it for all of them, by
 //! the policy brain.
 
-use byob_policy::{AccountId, Document, Effect, Guarded, Owner, Statement, Verdict, compare, reach};
+use byob_model::config::ForeignStatements;
+use byob_policy::{Document, Effect, Guarded, Owner, Statement, Verdict, compare};
 use serde_json::{Value, json};
 
 use crate::check::Outcome;
 use crate::subject::Subject;
-use crate::words::{account_of, principals, statement, words};
+use crate::words::{principals, statement, words};
 
 /// What S3 names to KMS where it uses a key.
 pub(crate) enum Encrypted {
@@ -26,14 +27,26 @@ fn gives(subject: &Subject<'_>, desired: &Document) -> Vec<Statement> {
     desired.statements.iter().filter(named).cloned().collect()
 }
 
-/// Whether a Deny of the configuration is one that W&B is meant to meet: it sets a part of the bucket aside, or says by which
-/// way requests come. One that hangs on anything else (a time, a user agent, who asks) may keep W&B out by mistake.
+/// Condition keys by which a Deny may keep W&B out without anybody noticing: the clock, what a client calls itself, who asks.
+const SUSPECT: [&str; 10] = [
+    "aws:CurrentTime",
+    "aws:EpochTime",
+    "aws:TokenIssueTime",
+    "aws:UserAgent",
+    "aws:Referer",
+    "aws:userid",
+    "aws:username",
+    "aws:PrincipalArn",
+    "aws:PrincipalAccount",
+    "aws:PrincipalType",
+];
+
+/// Whether a Deny of byob.toml or of another team is one that W&B may well meet: it sets a part of the bucket aside, or says
+/// by which way and with what requests come. One that hangs on the clock or on who asks has to spare W&B.
 fn is_meant(statement: &Statement) -> bool {
-    let tls = |key: &String| {
-        ["aws:SecureTransport", "s3:TlsVersion"].iter().any(|tls| key.eq_ignore_ascii_case(tls))
-    };
     let mut keys = statement.condition.values().flat_map(|keys| keys.keys());
-    statement.effect == Effect::Deny && (reach::asks_for_network(statement) || keys.all(tls))
+    statement.effect == Effect::Deny
+        && !keys.any(|key| SUSPECT.iter().any(|suspect| key.eq_ignore_ascii_case(suspect)))
 }
 
 /// What bounds W&B's requests, by condition key: none that is outside of it is W&B's. They come over TLS 1.3, signed with
@@ -47,6 +60,8 @@ fn bounds(subject: &Subject<'_>, guarded: Guarded, encrypted: &Encrypted) -> Vec
         ("aws:SecureTransport", json!({"Null": {"aws:SecureTransport": "true"}})),
         is("aws:ResourceAccount", subject.account_id),
         is("aws:RequestedRegion", subject.region()),
+        // Nobody at W&B is a federated user.
+        ("aws:PrincipalArn", json!({"StringLike": {"aws:PrincipalArn": "*:federated-user/*"}})),
     ];
     let egress = &subject.wandb.egress;
     if !egress.is_empty() && guarded == Guarded::Bucket {
@@ -101,61 +116,65 @@ fn circumstances(
         .collect()
 }
 
-/// What W&B needs, as a statement: of principals that are not the owner's own, whom policies of their own may let in.
-pub(crate) fn needed(
-    subject: &Subject<'_>,
-    owner: Option<&AccountId>,
-    actions: &[&str],
-    resources: &[String],
-) -> Option<Statement> {
-    let foreign = |name: &&String| account_of(name).as_ref() != owner;
-    let principals: Vec<&String> = subject.wandb.principals.iter().filter(foreign).collect();
-    let statement = json!({"Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions,
+/// What W&B needs, as a statement.
+pub(crate) fn needed(subject: &Subject<'_>, actions: &[&str], resources: &[String]) -> Option<Statement> {
+    let statement = json!({"Effect": "Allow", "Principal": {"AWS": subject.wandb.principals}, "Action": actions,
         "Resource": resources});
-    if principals.is_empty() { None } else { Statement::from_value(&statement).ok() }
+    Statement::from_value(&statement).ok()
 }
 
-/// Whether a live document leaves W&B all that is given: by the configuration's document, or else by `needed`. `None` where
-/// nothing is given by name.
+/// Whether a live document leaves W&B all that is given: by the configuration's document; or, of a document that others
+/// write, by `needed`, on which only its Denies are held (who lets W&B in, the single checks say). `None` where nothing is
+/// given by name.
 pub(crate) fn left_whole(
     subject: &Subject<'_>,
     about: (Guarded, &Encrypted),
     desired: Option<&Document>,
-    needed: Option<Statement>,
+    needed: Option<&Statement>,
     live: &Document,
 ) -> Option<Outcome> {
     let guarded = about.0;
-    let mut given = match desired {
+    let known = |one: &&Statement| desired.is_some_and(|desired| desired.statements.contains(one));
+    let theirs = live.statements.iter().filter(|one| !known(one) && is_meant(one)).cloned();
+    let (mut given, live) = match desired {
         Some(desired) => {
-            let denies = desired.statements.iter().filter(|one| is_meant(one)).cloned();
-            let statements = gives(subject, desired).into_iter().chain(denies).collect();
-            Document { statements, ..desired.clone() }
+            let mut statements = gives(subject, desired);
+            statements.extend(desired.statements.iter().filter(|one| is_meant(one)).cloned());
+            // Other teams' Denies stay as they are, so they are meant too.
+            if guarded == Guarded::Bucket && subject.root.foreign_statements == ForeignStatements::Keep {
+                statements.extend(theirs);
+            }
+            (Document { statements, ..desired.clone() }, live.clone())
         }
-        None => Document { version: live.version, ..Document::new(needed.into_iter().collect()) },
+        None => {
+            let with = |denies: Vec<Statement>| Document {
+                statements: needed.into_iter().cloned().chain(denies).collect(),
+                ..live.clone()
+            };
+            let denies = live.statements.iter().filter(|one| one.effect == Effect::Deny).cloned().collect();
+            (with(theirs.collect()), with(denies))
+        }
     };
+    let live = &live;
     if !given.statements.iter().any(|one| one.effect == Effect::Allow) {
         return None;
     }
     for bound in circumstances(subject, about, [&given, live]) {
         given.statements.push(Statement::from_value(&bound).ok()?);
     }
-    // Whose addresses are not known may come from one that the policy lets in; the single checks say so.
-    let by_network = desired.is_none()
-        && subject.wandb.egress.is_empty()
-        && live.statements.iter().any(reach::asks_for_network);
     let without = "whatever these requests are for fails: 403";
+    let others = desired.is_none() || subject.root.foreign_statements == ForeignStatements::Keep;
     let cure = match desired {
         Some(desired) if desired.canonical() == live.canonical() => {
             "byob.toml itself keeps W&B out: correct that statement, and apply"
         }
-        Some(_) => "byob plan shows what was changed, byob apply puts byob's own policy back",
-        None => "have that statement corrected by whoever owns the policy",
+        _ if others => {
+            "byob plan shows what is byob's; another team's statement has to be corrected by that team"
+        }
+        _ => "byob plan shows what was changed, byob apply puts byob's own policy back",
     };
     Some(match compare(live, &given, &Owner { guarded, account: None }) {
         Verdict::Within => Outcome::PASSED,
-        _ if by_network => Outcome::skipped(
-            "the policy asks where requests come from, and W&B's addresses are not known ([wandb] egress)",
-        ),
         Verdict::Beyond(witness) => {
             let request = &witness.request;
             let when: Vec<String> = request
@@ -170,7 +189,8 @@ pub(crate) fn left_whole(
                 None => "no statement allows it".to_owned(),
             };
             let who = words(subject, &request.principal().to_string());
-            let seen = format!("{who} may not {} on {}{when}: {why}", request.action(), request.resource());
+            let on = if guarded == Guarded::Key { "the key" } else { request.resource() };
+            let seen = format!("{who} may not {} on {on}{when}: {why}", request.action());
             Outcome::failed(seen, cure, without)
         }
         Verdict::CannotTell { reason } => {

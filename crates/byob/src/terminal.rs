@@ -98,7 +98,8 @@ pub(crate) fn line(text: &str) {
 
 /// Talk that has its line breaks already, if it has any line.
 pub(crate) fn say_lines(text: &str) {
-    if !text.is_empty() {
+    // Lines of their own are no JSON: whoever asked for that reads the events.
+    if !text.is_empty() && !log::is_json() {
         say(text.trim_end_matches('\n'));
     }
 }

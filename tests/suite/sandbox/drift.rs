@@ -146,7 +146,7 @@ fn drift_is_not_accepted_over_an_apply_that_did_not_end() {
     env.sandbox_with("crash-after=1", &format!("apply --approve {digest}")).exits(137);
     let record = env.record();
     let refused = env.sandbox("apply --refresh-only --auto-approve").exits(1);
-    assert!(refused.stderr.contains(&format!("\nbyob --sandbox apply --approve {digest}\n")), "{refused}");
+    assert!(refused.stderr.contains(&format!("\n{digest}\n")), "{refused}");
     assert_eq!(env.record()["resources"], record["resources"]);
     let resumed = env.sandbox(&format!("apply --approve {digest}")).exits(0);
     assert!(resumed.stderr.contains("going on with the approved plan"), "{resumed}");
@@ -324,4 +324,24 @@ fn output_that_does_not_come_out_is_an_error() {
         assert_eq!(output.code, Some(1), "{output}");
         assert!(output.stderr.contains("the output could not be written"), "{output}");
     }
+}
+
+/// A table that is on its way to another label is watched all the same.
+#[test]
+fn a_bucket_that_is_opened_while_it_is_renamed_is_an_exposure() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    env.write("byob.toml", &ONE_BUCKET.replace("[bucket.storage]", "[bucket.renamed]\ntls_only = true"));
+    let digest = env.sandbox("plan --format json").json()["digest"].as_str().unwrap().to_owned();
+    for crash in 1..3 {
+        env.sandbox_with(&format!("crash-after={crash}"), &format!("apply --approve {digest}"));
+        env.sandbox("drift").exits(0);
+    }
+    let open = env.record()["approval"]["finished"] == false;
+    wait(async {
+        let s3 = World::of(&env).await.s3("us-east-1");
+        s3.delete_public_access_block().bucket(BUCKET).send().await.unwrap();
+    });
+    let report = env.sandbox("drift --format json").exits(2).json();
+    let address = report["drift"][0]["address"].as_str().unwrap();
+    assert!(address.ends_with(".public_access_block"), "{report:#} {open}");
 }

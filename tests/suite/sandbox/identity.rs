@@ -321,3 +321,32 @@ fn a_key_without_its_alias_is_recovered_by_its_tags() {
     env.sandbox("import --recover").exits(0);
     assert_eq!(env.key_arn(), key);
 }
+
+/// Two stacks of one account may have the same labels: what one of them made is not the other's to recover.
+#[test]
+fn another_stacks_key_is_not_recovered_for_its_label() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    let (theirs, record) = (env.key_arn(), env.record());
+    std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
+    let other = BUCKET_AND_KEY
+        .replacen("version = 1", "version = 1\nstack = \"other\"", 1)
+        .replace("acme-wandb-storage", "other-wandb-storage")
+        .replace("alias = \"acme-wandb\"", "alias = \"other-wandb\"");
+    env.write("byob.toml", &other);
+    let refused = env.sandbox("import --recover").exits(1);
+    assert!(refused.stderr.contains("exists and carries the tag byob:lineage"), "{refused}");
+    let lineage = record["lineage"].as_str().unwrap();
+    env.sandbox(&format!("import --recover --from-lineage {lineage}")).exits(1);
+    assert!(env.record().is_null());
+    // Beside its own bucket it makes its own key.
+    env.sandbox("apply --auto-approve").exits(0);
+    assert_ne!(env.key_arn(), theirs);
+    let own = env.key_arn();
+    std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        kms.delete_alias().alias_name("alias/other-wandb").send().await.unwrap();
+    });
+    env.sandbox("import --recover").exits(0);
+    assert_eq!(env.key_arn(), own);
+}

@@ -365,15 +365,105 @@ fn a_policy_that_others_write_is_held_against_what_wandb_needs() {
     assert_eq!(failures(&with(&unmanaged, grant(Value::Null))), [""; 0]);
     let late = json!({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}});
     assert!(!failures(&with(&unmanaged, grant(late))).is_empty());
-    let by_network = with(&unmanaged, grant(json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})));
-    assert!(why(&by_network, "whole").contains("W&B's addresses are not known"), "{by_network:#?}");
+    // Single checks say from where it is let in, and that W&B's addresses are not known.
+    assert_eq!(
+        failures(&with(&unmanaged, grant(json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})))),
+        [""; 0]
+    );
+    let account = unmanaged.replace("\"dedicated-cloud\"", "\"multi-tenant-cloud\"");
+    let mut whole_account = grant(Value::Null).unwrap();
+    whole_account["Statement"][0]["Principal"]["AWS"] = "arn:aws:iam::725579432336:root".into();
+    let checks = with(&account, Some(whole_account.clone()));
+    assert!(!failures(&checks).contains(&"whole"), "{checks:#?}");
+    let deny = |condition: Value| {
+        let mut policy = grant(Value::Null).unwrap();
+        policy["Statement"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"Sid": "D", "Effect": "Deny", "Principal": "*",
+            "Action": "s3:*", "Resource": "arn:aws:s3:::acme-wandb-vision/*", "Condition": condition}));
+        Some(policy)
+    };
+    let always = json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}});
+    assert_eq!(failures(&with(&unmanaged, deny(always.clone()))), ["whole"]);
     let own = unmanaged.replace(
         "deployment = \"dedicated-cloud\"",
         "deployment = \"self-managed\"\nprincipals = [\"arn:aws:iam::123456789012:role/wandb\"]",
     );
     assert_ne!(own, unmanaged);
-    let checks = with(&own, None);
-    assert!(!checks.iter().any(|check| check.id == "whole"), "{checks:#?}");
+    assert_eq!(failures(&with(&own, None)), [""; 0]);
+    assert!(failures(&with(&own, deny(always))).contains(&"whole"));
+}
+
+/// Other teams' statements that stay: what they set aside is theirs to say, and what always holds is told, with its cure.
+#[test]
+fn other_teams_denies_may_set_a_part_aside() {
+    let keep = EXAMPLE.replace("tls_only = true", "tls_only = true\nforeign_statements = \"keep\"");
+    let with = |deny: Value| {
+        let mut statement = json!({"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+            "Resource": "arn:aws:s3:::acme-wandb-vision/*"});
+        for (name, value) in deny.as_object().unwrap() {
+            statement[name] = value.clone();
+        }
+        after(&keep, |all| all.push(statement.clone()))
+    };
+    for meant in [
+        json!({"Resource": "arn:aws:s3:::acme-wandb-vision/private/*"}),
+        json!({"Condition": {"NotIpAddress": {"aws:SourceIp": "198.51.100.0/24"}}}),
+        json!({"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::acme-wandb-vision",
+            "Condition": {"StringLike": {"s3:prefix": "private/*"}}}),
+        json!({"Condition": {"StringEquals": {"s3:ExistingObjectTag/quarantine": "yes"}}}),
+        json!({"Condition": {"ArnNotLike": {"aws:PrincipalArn": ["arn:aws:iam::830241207209:*", "arn:aws:iam::123456789012:*"]}}}),
+    ] {
+        let checks = with(meant.clone());
+        assert_eq!(failures(&checks), [""; 0], "{meant}: {checks:#?}");
+    }
+    let checks =
+        with(json!({"Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::830241207209:role/*"}}}));
+    assert_eq!(failures(&checks), ["whole"]);
+    let Outcome::Failed { cure, .. } = &find(&checks, "whole").outcome else { panic!("{checks:#?}") };
+    assert!(cure.contains("another team's statement"), "{cure}");
+}
+
+/// The owner of a key lets the whole account in, or asks for what S3 says of it.
+#[test]
+fn a_key_that_others_manage_may_ask_for_what_wandb_brings() {
+    let arn = "arn:aws:kms:eu-west-1:123456789012:key/0000-0009";
+    let foreign = EXAMPLE
+        .replace("key = \"key.vision\"", &format!("key = \"{arn}\""))
+        .replace("\"dedicated-cloud\"", "\"multi-tenant-cloud\"");
+    let with = |condition: Value| {
+        let mut statement = json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::725579432336:root"},
+            "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+            "Resource": "*"});
+        if !condition.is_null() {
+            statement["Condition"] = condition;
+        }
+        let document =
+            Document::from_value(&json!({"Version": "2012-10-17", "Statement": [statement]})).unwrap();
+        let checks = verify(
+            &foreign,
+            "vision",
+            |live| {
+                let Some(LiveKey::Exists(key)) = live.keys.values().next().cloned() else { panic!("no key") };
+                let mut key = key;
+                key.arn = arn.to_owned();
+                key.aspects.insert(
+                    Kind::KeyPolicy,
+                    LiveAspect::Present(Attributes::Policy(Policy { document: document.clone() })),
+                );
+                live.keys.insert(arn.to_owned(), LiveKey::Exists(key));
+            },
+            |_| {},
+        );
+        failures(&checks).iter().map(|id| (*id).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(with(Value::Null), [""; 0]);
+    assert_eq!(with(json!({"StringEquals": {"kms:CallerAccount": "725579432336"}})), [""; 0]);
+    assert!(
+        with(json!({"StringEquals": {"kms:CallerAccount": "999999999999"}}))
+            .contains(&"kms:Decrypt".to_owned())
+    );
 }
 
 /// The default encryption is asked of AWS, not only of an object: nothing may be written everywhere.

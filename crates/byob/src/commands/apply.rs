@@ -284,8 +284,12 @@ impl Talk for Telling<'_> {
                 message: "an apply did not end, and what it wrote would be taken for somebody else's"
                     .to_owned(),
                 details: vec!["nothing was recorded".to_owned()],
-                help: vec!["plan anew (byob plan), or let it go on first:".to_owned()],
-                paste: format!("byob{} apply --approve {}", session::flags(self.global), open.digest),
+                help: vec![
+                    "let it go on first: repeat the command that was interrupted, with the flags it had (destroy, \
+                     --target, --recreate) and --approve with the digest below; or plan anew (byob plan), and apply that"
+                        .to_owned(),
+                ],
+                paste: open.digest.clone(),
                 code: 1,
             });
         }

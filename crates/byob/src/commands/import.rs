@@ -62,7 +62,11 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         first.key_lineages = keys.map(|(_, root)| root.region.clone()).collect();
     }
     let live = session.cloud.read(&first).await?;
-    let tagged = import::tagged(&desired, &live, &addresses, args.from_lineage).map_err(several_keys)?;
+    let lost_one = args.from_lineage.or_else(|| import::carried(&desired, &live, &addresses));
+    let tagged = match lost_one.filter(|_| args.recover) {
+        Some(lost) => import::tagged(&desired, &live, &addresses, lost).map_err(several_keys)?,
+        None => Tagged::new(),
+    };
     // Which aspects and tags an imported key has is known only once its alias has led to it.
     let mut again = wanted(Some(&desired), &recorded);
     for (alias, arn) in &live.aliases {
@@ -90,8 +94,9 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         addresses = lost;
         for address in others {
             terminal::note(&format!(
-                "{address} does not carry byob:lineage = {lineage}: not taken; if it exists, byob import {address} \
-                 takes it"
+                "{address} does not carry byob:lineage = {lineage}: not taken; if it exists, byob{} import {address} \
+                 takes it",
+                session::flags(global)
             ));
         }
     }
