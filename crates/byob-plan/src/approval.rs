@@ -1,14 +1,47 @@
 //! Approvals: what somebody agreed to, and whether what is left to do is among it. After a crash a create may have become
 //! an adopt and a before may have changed; what counts is that the same address gets the same document.
 
-use byob_model::Address;
+use byob_model::address::{Address, RootAddress};
 use byob_model::call::Target;
 use byob_model::kind::{Attributes, KeyRef};
 use byob_model::recorded::{Approval, ApprovedStep, Recorded};
+use byob_policy::Document;
+use serde_json::{Value, json};
 
 use crate::canonical::digest;
 use crate::finding::Rule;
 use crate::plan::{Action, Plan, Put, Step};
+
+/// What consent is about (`docs/plan-format.md`): wording, calls, counts, lineage, serial and byob's version are not in
+/// it.
+pub(crate) fn plan_digest(plan: &Plan) -> String {
+    let steps: Vec<Value> = plan
+        .steps
+        .iter()
+        .map(|s| {
+            json!({
+                "id": s.id, "address": s.address, "from": s.from, "action": s.action,
+                "region": s.region, "account_id": s.account_id, "changes": s.changes,
+                "identity": s.identity, "puts": s.puts,
+            })
+        })
+        .collect();
+    let findings: Vec<Value> = plan
+        .findings
+        .iter()
+        .map(|f| json!({"rule": f.rule, "severity": f.severity, "address": f.address, "waived": f.waived}))
+        .collect();
+    digest(&json!({
+        "digest_version": 2,
+        "accounts": plan.accounts,
+        "endpoint": plan.endpoint,
+        "mode": plan.mode,
+        "config_digest": plan.config_digest,
+        "steps": steps,
+        "drift": plan.drift,
+        "findings": findings,
+    }))
+}
 
 /// The approval that applying this plan opens.
 #[must_use]
@@ -40,14 +73,32 @@ fn writes(step: &Step) -> Vec<String> {
     calls
         .map(|call| {
             let Put { operation, document } = Put::of(call);
-            let put = if document.is_null() { String::new() } else { format!(" {}", digest(&document)) };
             match &call.target {
-                Target::Bucket { name, .. } => format!("{operation} {name}{put}"),
-                Target::Key { key: KeyRef::Arn(arn), .. } => format!("{operation} {arn}{put}"),
-                Target::Key { key: KeyRef::Managed { arn_of }, .. } => format!("{operation} {arn_of}{put}"),
+                Target::Bucket { name, .. } => written(operation, name, &document),
+                Target::Key { key: KeyRef::Arn(arn), .. } => written(operation, arn, &document),
+                Target::Key { key: KeyRef::Managed { arn_of }, .. } => {
+                    written(operation, &arn_of.to_string(), &document)
+                }
             }
         })
         .collect()
+}
+
+/// One write, as an approval keeps it: the operation, what it is about, and the digest of what it puts, if it puts anything.
+fn written(operation: &str, on: &str, document: &Value) -> String {
+    let put = if document.is_null() { String::new() } else { format!(" {}", digest(document)) };
+    format!("{operation} {on}{put}")
+}
+
+/// Whether the last approval's calls put this bucket policy at a root, or (`None`) took it away.
+pub(crate) fn put_policy(recorded: &Recorded, root: &RootAddress, policy: Option<&Document>) -> bool {
+    let Some(bucket) = recorded.root(root) else { return false };
+    let written = match policy {
+        Some(policy) => written("PutBucketPolicy", &bucket.identity, &policy.canonical()),
+        None => written("DeleteBucketPolicy", &bucket.identity, &Value::Null),
+    };
+    let steps = recorded.approval.iter().flat_map(|approval| &approval.steps);
+    steps.filter(|step| step.address.root() == *root).any(|step| step.calls.contains(&written))
 }
 
 /// What an approved digest means for a plan made now.

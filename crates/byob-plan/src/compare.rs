@@ -12,8 +12,9 @@ use byob_model::kind::{Attributes, BYOB_INTENT, BYOB_LINEAGE, Encryption, KeyRef
 use byob_model::live::{Live, LiveAspect};
 use byob_model::recorded::{Recorded, RecordedResource};
 use byob_policy::{BUCKET_POLICY_LIMIT, Document, KEY_POLICY_LIMIT};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::approval;
 use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want};
 use crate::canonical::digest;
@@ -513,7 +514,7 @@ impl<'a> Planner<'a> {
                 step.puts = step.calls.iter().map(Put::of).collect();
             }
         }
-        plan.digest = plan_digest(&plan);
+        plan.digest = approval::plan_digest(&plan);
         plan
     }
 }
@@ -565,37 +566,6 @@ fn reason(
         },
     };
     text.to_owned()
-}
-
-/// What consent is about (`docs/plan-format.md`): wording, calls, counts, lineage, serial and byob's version are not in
-/// it.
-fn plan_digest(plan: &Plan) -> String {
-    let steps: Vec<Value> = plan
-        .steps
-        .iter()
-        .map(|s| {
-            json!({
-                "id": s.id, "address": s.address, "from": s.from, "action": s.action,
-                "region": s.region, "account_id": s.account_id, "changes": s.changes,
-                "identity": s.identity, "puts": s.puts,
-            })
-        })
-        .collect();
-    let findings: Vec<Value> = plan
-        .findings
-        .iter()
-        .map(|f| json!({"rule": f.rule, "severity": f.severity, "address": f.address, "waived": f.waived}))
-        .collect();
-    digest(&json!({
-        "digest_version": 2,
-        "accounts": plan.accounts,
-        "endpoint": plan.endpoint,
-        "mode": plan.mode,
-        "config_digest": plan.config_digest,
-        "steps": steps,
-        "drift": plan.drift,
-        "findings": findings,
-    }))
 }
 
 /// What is said of a policy that is longer than AWS takes.

@@ -11,9 +11,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::access::{Ends, drifted_ends};
-use crate::approval::open_forms;
+use crate::approval::{open_forms, put_policy};
 use crate::aspect::{self, Sides, Want, filled};
-use crate::canonical::digest;
 use crate::diff::leaves;
 use crate::meaning::{self, Lost, Meaning, meaning};
 use crate::plan::{Change, Drift, DriftSeverity};
@@ -55,6 +54,13 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
             _ => moving.extend(step.from.clone().map(|from| (from, step.address.root()))),
         }
     }
+    // What the unfinished run may have put, at this address or at the one that it moves to.
+    let forms = |address: &Address| -> Vec<Attributes> {
+        let to = moving.get(&address.root()).map(|to: &RootAddress| {
+            if address.kind.is_root() { to.address() } else { to.aspect(address.kind) }
+        });
+        std::iter::once(address).chain(&to).flat_map(|at| open_forms(recorded, at)).collect()
+    };
     for (root, resource) in recorded.roots() {
         let mut aliases = None;
         let aspects: Option<&BTreeMap<Kind, LiveAspect>> = match root.kind {
@@ -94,9 +100,7 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                         let before = Attributes::Key(known);
                         let after = filled(Attributes::Key(now), Some(&before));
                         let address = root.address();
-                        if !open_forms(recorded, &address)
-                            .any(|form| filled(after.clone(), Some(&form)) == form)
-                        {
+                        if !forms(&address).iter().any(|form| filled(after.clone(), Some(form)) == *form) {
                             push(&mut drift, address, &resource.account_id, before, after);
                         }
                     }
@@ -127,12 +131,8 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
                 (Attributes::Alias(alias), Some(facts)) => facts.aliases.contains(&alias.name),
                 _ => false,
             };
-            let moves_to = moving.get(&root).map(|to| to.aspect(kind));
-            let forms = [Some(&address), moves_to.as_ref()];
-            if forms
+            if forms(&address)
                 .into_iter()
-                .flatten()
-                .flat_map(|at| open_forms(recorded, at))
                 .any(|form| renamed(&form) || aspect::is_form(kind, live, &resolved(recorded, form)))
             {
                 continue;
@@ -151,8 +151,14 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
             }
         }
     }
-    let unfinished = |root: &RootAddress| leaving.contains(root) || moving.contains_key(root);
-    drift.retain(|drift| !unfinished(&drift.address.root()) || matters_of_unfinished(recorded, drift));
+    drift.retain(|drift| {
+        let root = drift.address.root();
+        if leaving.contains(&root) {
+            return matters_of_leaving(recorded, drift);
+        }
+        // byob's own tags name the address.
+        !(moving.contains_key(&root) && matches!(drift.address.kind, Kind::BucketTags | Kind::KeyTags))
+    });
     drift.sort_by(|a, b| a.address.cmp(&b.address));
     let summary = DriftSummary {
         drifted: drift.len(),
@@ -163,27 +169,18 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     Report { drift, summary, ends }
 }
 
-/// Whether drift of a root that an unfinished run was to delete, to forget or to move to another address is somebody else's: what opens it is, unless it is
+/// Whether drift of a root that an unfinished run was to delete or forget is somebody else's: what opens it is, unless it is
 /// what that run's own calls put there. That it is gone, or that W&B has less of it, is what was agreed to.
-fn matters_of_unfinished(recorded: &Recorded, drift: &Drift) -> bool {
+fn matters_of_leaving(recorded: &Recorded, drift: &Drift) -> bool {
     let opens = drift.severities.contains(&DriftSeverity::Exposure);
     let is_there = !(drift.address.kind.is_root() && drift.after.is_none());
-    opens && is_there && !was_put(recorded, drift)
-}
-
-/// Whether the open approval's calls put what is live, or took away what is not.
-fn was_put(recorded: &Recorded, drift: &Drift) -> bool {
-    let root = drift.address.root();
-    let Some(identity) = recorded.root(&root).map(|root| &root.identity) else { return false };
-    let written = match (drift.address.kind, &drift.after) {
-        (Kind::BucketPolicy, Some(Attributes::Policy(policy))) if !policy.document.is_empty() => {
-            format!("PutBucketPolicy {identity} {}", digest(&policy.document.canonical()))
-        }
-        (Kind::BucketPolicy, _) => format!("DeleteBucketPolicy {identity}"),
-        _ => return false,
+    let policy = match &drift.after {
+        Some(Attributes::Policy(policy)) if !policy.document.is_empty() => Some(&policy.document),
+        _ => None,
     };
-    let steps = recorded.approval.iter().flat_map(|approval| &approval.steps);
-    steps.filter(|step| step.address.root() == root).any(|step| step.calls.contains(&written))
+    let was_put =
+        drift.address.kind == Kind::BucketPolicy && put_policy(recorded, &drift.address.root(), policy);
+    opens && is_there && !was_put
 }
 
 /// Attributes with the ARNs of recorded keys put in.

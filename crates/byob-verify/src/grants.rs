@@ -13,7 +13,7 @@ use byob_policy::{
 
 use crate::check::{Check, Outcome};
 use crate::subject::Subject;
-use crate::whole::{Encrypted, left_whole, needed};
+use crate::whole::{Named, left_whole, needed};
 use crate::words::{principals, statement, words};
 
 /// What each action is for, and what W&B fails to do without it.
@@ -84,7 +84,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
         .collect();
     let resources = [subject.arn(), format!("{}/{}*", subject.arn(), subject.folder())];
     let needed = needed(subject, patterns, &resources);
-    let about = (Guarded::Bucket, &Encrypted::Objects);
+    let about = (Guarded::Bucket, &Named::Objects);
     let whole = left_whole(subject, about, subject.desired_policy(), needed.as_ref(), &document);
     checks.extend(whole.map(|outcome| {
         let proves = "no condition, object name or role of W&B's is left out of that";

@@ -15,8 +15,9 @@ use crate::FOLDER;
 use crate::check::{Check, Outcome};
 use crate::grants::{after_single, own_side, requesters};
 use crate::others::{beyond, guards, named};
+use crate::probe::Encrypted;
 use crate::subject::{Subject, UsedKey};
-use crate::whole::{Encrypted, left_whole, needed};
+use crate::whole::{Named, left_whole, needed};
 use crate::words::{account_of, statement, words};
 
 /// What each action is for, and what W&B fails to do without it.
@@ -41,28 +42,26 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
 /// Whether new objects are encrypted as the configuration says; without a request, so that it is known too where nothing may
 /// be written.
 fn by_default(subject: &Subject<'_>) -> Option<Check> {
-    let wanted = subject.desired_encryption()?;
-    let wanted_key = subject.key.as_ref().and_then(|key| key.arn.as_deref());
-    let told = |algorithm: Algorithm, key: Option<&str>, bucket_key: bool| {
-        let under = if bucket_key { ", bucket key on" } else { "" };
-        format!("{}{}{under}", algorithm.as_str(), key.map(|key| format!(" with {key}")).unwrap_or_default())
-    };
-    let wants = told(wanted.algorithm, wanted_key, wanted.algorithm == Algorithm::Kms && wanted.bucket_key);
+    let wanted = subject.wants_encrypted()?;
     let found = match subject.facts()?.aspects.get(&Kind::Encryption)? {
         LiveAspect::Present(Attributes::Encryption(found)) => {
             let key = match &found.kms_key {
                 Some(KeyRef::Arn(arn)) => Some(arn.as_str()),
                 _ => None,
             };
-            told(found.algorithm, key, found.algorithm == Algorithm::Kms && found.bucket_key)
+            Encrypted::of(found, key)
         }
-        _ => "none of its own".to_owned(),
+        _ => Encrypted::default(),
     };
-    let outcome = if found == wants {
+    let outcome = if found == wanted {
         Outcome::PASSED
     } else {
         Outcome::failed(
-            format!("the bucket's default encryption is {found}, and byob.toml wants {wants}"),
+            format!(
+                "the bucket's default encryption is {}, and byob.toml wants {}",
+                found.told(),
+                wanted.told()
+            ),
             "byob plan shows the change, byob apply puts it back; what was written meanwhile stays as it is",
             "403 on uploads and downloads, should the key keep it out",
         )
@@ -126,11 +125,11 @@ fn of_key(subject: &Subject<'_>) -> Vec<Check> {
             Check::new(*pattern, &address, proves, outcome)
         }));
         let needed = needed(subject, patterns, &["*".to_owned()]);
-        let encrypted = match subject.desired_encryption() {
-            Some(encryption) if encryption.bucket_key => Encrypted::Bucket,
-            _ => Encrypted::Objects,
+        let named = match subject.desired_encryption() {
+            Some(encryption) if encryption.bucket_key => Named::Bucket,
+            _ => Named::Objects,
         };
-        let whole = left_whole(subject, (Guarded::Key, &encrypted), key.desired, needed.as_ref(), document);
+        let whole = left_whole(subject, (Guarded::Key, &named), key.desired, needed.as_ref(), document);
         checks.extend(whole.map(|outcome| {
             let proves = "no condition or role of W&B's is left out of that";
             Check::new("key-whole", &address, proves, after_single(&checks, outcome))

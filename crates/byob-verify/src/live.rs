@@ -1,7 +1,7 @@
 //! The requests that prove a bucket, in their order, each below a folder of this run alone. Between two of them an
 //! interrupt is heeded; whatever happened, what they left is taken out again at the end.
 
-use byob_model::kind::{Algorithm, KeyRef, Purpose};
+use byob_model::kind::Purpose;
 use byob_model::{Kind, RootAddress};
 use byob_policy::{Circumstances, Guarded, Identity, Reason, Request, Requester, evaluate};
 
@@ -235,28 +235,17 @@ impl<P: Probe> Run<'_, P> {
 
     /// The headers of an object against the configuration.
     fn encrypted(&self, found: &Encrypted) -> Outcome {
-        let Some(wanted) = self.subject.desired_encryption() else {
+        let Some(wanted) = self.subject.wants_encrypted() else {
             let told = found.algorithm.as_deref().unwrap_or("nothing");
             return Outcome::skipped(format!(
                 "encryption is not byob's to manage here; the object says {told}"
             ));
         };
-        let key = match (&wanted.kms_key, &self.subject.key) {
-            (Some(KeyRef::Arn(arn)), _) => Some(arn.as_str()),
-            (Some(KeyRef::Managed { .. }), Some(key)) => key.arn.as_deref(),
-            (Some(KeyRef::Managed { .. }) | None, _) => None,
-        };
-        let bucket_key = wanted.algorithm == Algorithm::Kms && wanted.bucket_key;
-        let wanted = Encrypted {
-            algorithm: Some(wanted.algorithm.as_str().to_owned()),
-            key: key.map(str::to_owned),
-            bucket_key,
-        };
         if *found == wanted {
             return Outcome::PASSED;
         }
         Outcome::failed(
-            format!("the object's headers say {}, and byob.toml {}", told(found), told(&wanted)),
+            format!("the object's headers say {}, and byob.toml {}", found.told(), wanted.told()),
             "byob plan shows the change, byob apply puts the default encryption back; what was written meanwhile stays \
              as it is",
             match (&found.key, &wanted.key) {
@@ -493,16 +482,4 @@ fn url_refused(reply: &Reply, wandb: &str) -> Outcome {
          that whoever signs lacks",
         format!("{wandb}: W&B hands out pre-signed URLs for every file"),
     )
-}
-
-/// `aws:kms with arn:…, bucket key on`.
-fn told(encrypted: &Encrypted) -> String {
-    let mut text = encrypted.algorithm.clone().unwrap_or_else(|| "nothing".to_owned());
-    if let Some(key) = &encrypted.key {
-        text.push_str(&format!(" with {key}"));
-    }
-    if encrypted.bucket_key {
-        text.push_str(", bucket key on");
-    }
-    text
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use byob_model::kind::{Algorithm, Encryption};
+
 /// One bucket's live side. Keys are whole, from the bucket's root.
 #[allow(async_fn_in_trait, reason = "one runtime, one thread: no Send bounds are wanted")]
 pub trait Probe {
@@ -65,7 +67,7 @@ pub struct Head {
     pub encrypted: Encrypted,
 }
 
-/// What an object's headers say of its encryption.
+/// How something is encrypted: what an object's headers say, or a bucket's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Encrypted {
     /// `AES256`, `aws:kms`, `aws:kms:dsse`; `None` where no header says any.
@@ -74,6 +76,29 @@ pub struct Encrypted {
     pub key: Option<String>,
     /// Whether an S3 bucket key is used.
     pub bucket_key: bool,
+}
+
+impl Encrypted {
+    /// What a default encryption comes to, with the key that its reference leads to.
+    pub(crate) fn of(encryption: &Encryption, key: Option<&str>) -> Self {
+        Self {
+            algorithm: Some(encryption.algorithm.as_str().to_owned()),
+            key: key.map(str::to_owned),
+            bucket_key: encryption.algorithm == Algorithm::Kms && encryption.bucket_key,
+        }
+    }
+
+    /// `aws:kms with arn:…, bucket key on`.
+    pub(crate) fn told(&self) -> String {
+        let mut text = self.algorithm.clone().unwrap_or_else(|| "nothing".to_owned());
+        if let Some(key) = &self.key {
+            text.push_str(&format!(" with {key}"));
+        }
+        if self.bucket_key {
+            text.push_str(", bucket key on");
+        }
+        text
+    }
 }
 
 /// The answer to a request by an ordinary HTTP client.

@@ -8,6 +8,8 @@ use byob_model::live::{BucketFacts, Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
 use byob_policy::{AccountId, Document};
 
+use crate::probe::Encrypted;
+
 /// A bucket that is to be proved.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
@@ -205,6 +207,17 @@ impl<'a> Subject<'a> {
             Attributes::Encryption(encryption) => Some(encryption),
             _ => None,
         }
+    }
+
+    /// How new objects are to be encrypted, with the key's ARN.
+    pub(crate) fn wants_encrypted(&self) -> Option<Encrypted> {
+        let wanted = self.desired_encryption()?;
+        let key = match &wanted.kms_key {
+            Some(KeyRef::Arn(arn)) => Some(arn.as_str()),
+            Some(KeyRef::Managed { .. }) => self.key.as_ref().and_then(|key| key.arn.as_deref()),
+            None => None,
+        };
+        Some(Encrypted::of(wanted, key))
     }
 
     /// The CORS rules that the configuration gives it.

@@ -11,7 +11,7 @@ use crate::subject::Subject;
 use crate::words::{principals, statement, words};
 
 /// What S3 names to KMS where it uses a key.
-pub(crate) enum Encrypted {
+pub(crate) enum Named {
     /// The bucket, under a bucket key.
     Bucket,
     /// Each object.
@@ -52,7 +52,7 @@ fn is_meant(statement: &Statement) -> bool {
 /// What bounds W&B's requests, by condition key: none that is outside of it is W&B's. They come over TLS 1.3, signed with
 /// version 4, from its own addresses where these are known, with no header of their own about encryption or ACLs, and ask for
 /// a key through S3 alone.
-fn bounds(subject: &Subject<'_>, guarded: Guarded, encrypted: &Encrypted) -> Vec<(&'static str, Value)> {
+fn bounds(subject: &Subject<'_>, guarded: Guarded, named: &Named) -> Vec<(&'static str, Value)> {
     let is = |key: &'static str, value: &str| (key, json!({"StringNotEquals": {key: value}}));
     let none = |key: &'static str| (key, json!({"Null": {key: "false"}}));
     let mut bounds = vec![
@@ -85,11 +85,11 @@ fn bounds(subject: &Subject<'_>, guarded: Guarded, encrypted: &Encrypted) -> Vec
             let service = format!("s3.{}.{}", subject.region(), subject.root.partition.dns_suffix());
             bounds.push(is("kms:ViaService", &service));
             let key = "kms:EncryptionContext:aws:s3:arn";
-            let (operator, named) = match encrypted {
-                Encrypted::Bucket => ("StringNotEquals", subject.arn()),
-                Encrypted::Objects => ("StringNotLike", format!("{}/*", subject.arn())),
+            let (operator, what) = match named {
+                Named::Bucket => ("StringNotEquals", subject.arn()),
+                Named::Objects => ("StringNotLike", format!("{}/*", subject.arn())),
             };
-            bounds.push((key, json!({operator: {key: named}})));
+            bounds.push((key, json!({operator: {key: what}})));
         }
     }
     bounds
@@ -98,7 +98,7 @@ fn bounds(subject: &Subject<'_>, guarded: Guarded, encrypted: &Encrypted) -> Vec
 /// The bounds that anything in these documents asks for, as Denies: what nobody asks for would only widen the search.
 fn circumstances(
     subject: &Subject<'_>,
-    (guarded, encrypted): (Guarded, &Encrypted),
+    (guarded, named): (Guarded, &Named),
     documents: [&Document; 2],
 ) -> Vec<Value> {
     let action = if guarded == Guarded::Key { "kms:*" } else { "s3:*" };
@@ -107,7 +107,7 @@ fn circumstances(
         let mut keys = statements().flat_map(|one| one.condition.values()).flat_map(|keys| keys.keys());
         keys.any(|known| known.eq_ignore_ascii_case(key))
     };
-    bounds(subject, guarded, encrypted)
+    bounds(subject, guarded, named)
         .into_iter()
         .filter(|(key, _)| asked(key))
         .map(|(_, condition)| {
@@ -128,7 +128,7 @@ pub(crate) fn needed(subject: &Subject<'_>, actions: &[&str], resources: &[Strin
 /// given by name.
 pub(crate) fn left_whole(
     subject: &Subject<'_>,
-    about: (Guarded, &Encrypted),
+    about: (Guarded, &Named),
     desired: Option<&Document>,
     needed: Option<&Statement>,
     live: &Document,
@@ -136,7 +136,7 @@ pub(crate) fn left_whole(
     let guarded = about.0;
     let known = |one: &&Statement| desired.is_some_and(|desired| desired.statements.contains(one));
     let theirs = live.statements.iter().filter(|one| !known(one) && is_meant(one)).cloned();
-    let (mut given, live) = match desired {
+    let (mut given, held) = match desired {
         Some(desired) => {
             let mut statements = gives(subject, desired);
             statements.extend(desired.statements.iter().filter(|one| is_meant(one)).cloned());
@@ -148,18 +148,17 @@ pub(crate) fn left_whole(
         }
         None => {
             let with = |denies: Vec<Statement>| Document {
-                statements: needed.into_iter().cloned().chain(denies).collect(),
+                statements: denies.into_iter().chain(needed.cloned()).collect(),
                 ..live.clone()
             };
             let denies = live.statements.iter().filter(|one| one.effect == Effect::Deny).cloned().collect();
             (with(theirs.collect()), with(denies))
         }
     };
-    let live = &live;
     if !given.statements.iter().any(|one| one.effect == Effect::Allow) {
         return None;
     }
-    for bound in circumstances(subject, about, [&given, live]) {
+    for bound in circumstances(subject, about, [&given, &held]) {
         given.statements.push(Statement::from_value(&bound).ok()?);
     }
     let without = "whatever these requests are for fails: 403";
@@ -173,7 +172,7 @@ pub(crate) fn left_whole(
         }
         _ => "byob plan shows what was changed, byob apply puts byob's own policy back",
     };
-    Some(match compare(live, &given, &Owner { guarded, account: None }) {
+    Some(match compare(&held, &given, &Owner { guarded, account: None }) {
         Verdict::Within => Outcome::PASSED,
         Verdict::Beyond(witness) => {
             let request = &witness.request;
@@ -184,8 +183,11 @@ pub(crate) fn left_whole(
                 .map(|(key, values)| format!("{key} = {}", values.join(" and ")))
                 .collect();
             let when = if when.is_empty() { String::new() } else { format!(" with {}", when.join(", ")) };
-            let why = match witness.denied_by.first() {
-                Some(index) => format!("{} denies it", statement(live, *index)),
+            // By its place in the document that AWS has.
+            let denied_by = witness.denied_by.first().and_then(|index| held.statements.get(*index));
+            let place = denied_by.and_then(|one| live.statements.iter().position(|other| other == one));
+            let why = match place {
+                Some(index) => format!("{} denies it", statement(live, index)),
                 None => "no statement allows it".to_owned(),
             };
             let who = words(subject, &request.principal().to_string());

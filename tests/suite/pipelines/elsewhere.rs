@@ -1,5 +1,6 @@
 //! What docs/ci has for GitLab, Kubernetes and systemd, run from those files.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -45,10 +46,14 @@ fn gitlab(job: &str) -> String {
 #[test]
 fn gitlab_plans_applies_that_digest_and_watches() {
     let Some(runner) = repository() else { return };
-    let token = runner.env.home().join("token");
-    let common = [("BYOB_ID_TOKEN", "a.b.c"), ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())];
+    let temporary = runner.env.home().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let common = [("BYOB_ID_TOKEN", "a.b.c"), ("TMPDIR", temporary.to_str().unwrap())];
     ends(&shell(&runner, &gitlab("plan"), &common), 0);
-    assert_eq!(std::fs::read_to_string(&token).unwrap(), "a.b.c");
+    let tokens: Vec<_> = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(tokens.len(), 1, "{tokens:?}");
+    assert_eq!(std::fs::read_to_string(&tokens[0]).unwrap(), "a.b.c");
+    assert_eq!(tokens[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let counts: Value = serde_json::from_str(&runner.env.read("counts.json")).unwrap();
     let plan: Value = serde_json::from_str(&runner.env.read("plan.json")).unwrap();
     assert!(counts["create"].as_u64().unwrap() > 0);
@@ -99,10 +104,7 @@ fn a_plan_that_byob_did_not_make_is_not_handed_on() {
         }
         std::fs::write(bin.join("byob"), format!("#!/bin/sh\nexit {code}\n")).unwrap();
         Command::new("chmod").arg("755").arg(bin.join("byob")).status().unwrap();
-        let token = runner.env.home().join("token");
-        let variables =
-            [("BYOB_ID_TOKEN", "a.b.c"), ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())];
-        ends(&shell(&runner, &gitlab("plan"), &variables), 1);
+        ends(&shell(&runner, &gitlab("plan"), &[("BYOB_ID_TOKEN", "a.b.c")]), 1);
         assert!(!runner.env.dir().join("digest.txt").exists(), "{code}");
     }
 }

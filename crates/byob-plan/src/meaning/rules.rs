@@ -47,21 +47,21 @@ pub(super) fn cors(said: &mut Said, recorded: Option<&Attributes>, live: Option<
 /// A header that scripts of some page saw of an answer and see no more. S3 answers by the first rule that the request's
 /// origin and method match, whatever later rules say (S3 user guide, "How does Amazon S3 evaluate the CORS configuration").
 fn hidden(old: &[CorsRule], new: &[CorsRule]) -> Option<String> {
-    let first = |rules: &'_ [CorsRule], origin: &str, method: &str| {
-        let matches = |rule: &&CorsRule| {
-            rule.allowed_methods.contains(method)
-                && rule.allowed_origins.iter().any(|pattern| covers(pattern, origin))
-        };
-        rules.iter().find(matches).cloned()
-    };
-    old.iter().find_map(|rule| {
-        rule.allowed_origins.iter().flat_map(|o| rule.allowed_methods.iter().map(move |m| (o, m))).find_map(
-            |(origin, method)| {
-                let (was, is) = (first(old, origin, method)?, first(new, origin, method)?);
-                let seen = |header: &String| is.expose_headers.iter().any(|pattern| covers(pattern, header));
-                was.expose_headers.iter().find(|header| !seen(header)).cloned()
-            },
-        )
+    let mut asked = old.iter().flat_map(|rule| {
+        rule.allowed_origins.iter().flat_map(|origin| rule.allowed_methods.iter().map(move |m| (origin, m)))
+    });
+    asked.find_map(|(origin, method)| {
+        let (was, is) = (first(old, origin, method)?, first(new, origin, method)?);
+        let seen = |header: &String| is.expose_headers.iter().any(|pattern| covers(pattern, header));
+        was.expose_headers.iter().find(|header| !seen(header)).cloned()
+    })
+}
+
+/// The rule that answers a request.
+fn first<'a>(rules: &'a [CorsRule], origin: &str, method: &str) -> Option<&'a CorsRule> {
+    rules.iter().find(|rule| {
+        rule.allowed_methods.contains(method)
+            && rule.allowed_origins.iter().any(|pattern| covers(pattern, origin))
     })
 }
 
@@ -71,12 +71,6 @@ fn in_words(origin: &str) -> &str {
 
 /// Origins and methods that the one set of rules allows and the other does not.
 fn beyond(within: &[CorsRule], rules: &[CorsRule]) -> Vec<(String, String)> {
-    let allowed = |origin: &str, method: &str| {
-        within.iter().any(|rule| {
-            rule.allowed_methods.contains(method)
-                && rule.allowed_origins.iter().any(|pattern| covers(pattern, origin))
-        })
-    };
     rules
         .iter()
         .flat_map(|rule| {
@@ -84,7 +78,7 @@ fn beyond(within: &[CorsRule], rules: &[CorsRule]) -> Vec<(String, String)> {
                 rule.allowed_methods.iter().map(move |method| (origin.clone(), method.clone()))
             })
         })
-        .filter(|(origin, method)| !allowed(origin, method))
+        .filter(|(origin, method)| first(within, origin, method).is_none())
         .collect()
 }
 

@@ -385,7 +385,13 @@ fn a_policy_that_others_write_is_held_against_what_wandb_needs() {
         Some(policy)
     };
     let always = json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}});
-    assert_eq!(failures(&with(&unmanaged, deny(always.clone()))), ["whole"]);
+    let denied = with(&unmanaged, deny(always.clone()));
+    assert_eq!(failures(&denied), ["whole"]);
+    assert!(seen(&denied, "whole").ends_with("statement `D` denies it"), "{denied:#?}");
+    // Without a name it is called by its place in the policy that AWS has.
+    let mut nameless = deny(always.clone()).unwrap();
+    nameless["Statement"][1].as_object_mut().unwrap().remove("Sid");
+    assert!(seen(&with(&unmanaged, Some(nameless)), "whole").ends_with("statement 2 denies it"));
     let own = unmanaged.replace(
         "deployment = \"dedicated-cloud\"",
         "deployment = \"self-managed\"\nprincipals = [\"arn:aws:iam::123456789012:role/wandb\"]",

@@ -62,6 +62,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         first.key_lineages = keys.map(|(_, root)| root.region.clone()).collect();
     }
     let live = session.cloud.read(&first).await?;
+    contact::refuse_unread(&live)?;
     let lost_one = args.from_lineage.or_else(|| import::carried(&desired, &live, &addresses));
     let tagged = match lost_one.filter(|_| args.recover) {
         Some(lost) => import::tagged(&desired, &live, &addresses, lost).map_err(several_keys)?,
