@@ -377,31 +377,37 @@ async fn read_keys(cloud: &AwsCloud, wanted: &Wanted) -> Result<Keys, CloudError
         found.beside.take(beside);
         found.keys.insert(arn, key);
     }
-    let mut ours: BTreeSet<String> = found.intents.values().cloned().collect();
+    let mut carried = BTreeSet::new();
     for (arns, beside) in lineages {
         found.beside.take(beside);
-        ours.extend(arns);
+        carried.extend(arns);
     }
     for (region, name) in &wanted.aliases {
         if let Some(Some(aliases)) = by_region.get(region) {
             found.aliases.insert((region.clone(), name.clone()), aliases.get(name).cloned());
         }
     }
-    read_found(cloud, &mut found, &ours).await?;
+    read_found(cloud, &mut found, &carried).await?;
     set_aliases(&mut found.keys, &by_region, wanted);
     Ok(found)
 }
 
-/// The keys that only an alias or a tag led to. One that a tag led to is ours, and read whole, so that taking it over
-/// after a crash says what is left to do and nothing else.
-async fn read_found(cloud: &AwsCloud, found: &mut Keys, ours: &BTreeSet<String>) -> Result<(), CloudError> {
+/// The keys that only an alias, an intent or (`carried`) a lineage led to. One with our intent is ours, and read whole, so
+/// that taking it over after a crash says what is left to do and nothing else.
+async fn read_found(
+    cloud: &AwsCloud,
+    found: &mut Keys,
+    carried: &BTreeSet<String>,
+) -> Result<(), CloudError> {
+    let ours: BTreeSet<String> = found.intents.values().cloned().collect();
     let whole = BTreeSet::from([Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
     let facts_only = BTreeSet::new();
     let new: BTreeSet<String> = found
         .aliases
         .values()
         .flatten()
-        .chain(ours)
+        .chain(&ours)
+        .chain(carried)
         .filter(|arn| !found.keys.contains_key(*arn))
         .cloned()
         .collect();
@@ -482,9 +488,10 @@ async fn tagged_keys(
     Ok((keys, list, single))
 }
 
-/// Looks through all keys of a region for those that some record made. Somebody else's need not be readable.
+/// Looks through all keys of a region for those that some record made. Which could not be looked at is told.
 async fn read_lineages(cloud: &AwsCloud, region: &str) -> Result<(Vec<String>, Beside), CloudError> {
-    let (keys, list, _) = tagged_keys(cloud, region).await?;
+    let (keys, mut list, single) = tagged_keys(cloud, region).await?;
+    list.take(single);
     let carried = keys.into_iter().filter(|(_, tags)| tags.contains_key(BYOB_LINEAGE));
     Ok((carried.map(|(arn, _)| arn).collect(), list))
 }

@@ -2,7 +2,7 @@
 //! an adopt and a before may have changed; what counts is that the same address gets the same document.
 
 use byob_model::address::{Address, RootAddress};
-use byob_model::call::Target;
+use byob_model::call::{Operation, Target};
 use byob_model::kind::{Attributes, KeyRef};
 use byob_model::recorded::{Approval, ApprovedStep, Recorded};
 use byob_policy::Document;
@@ -97,8 +97,19 @@ pub(crate) fn put_policy(recorded: &Recorded, root: &RootAddress, policy: Option
         Some(policy) => written("PutBucketPolicy", &bucket.identity, &policy.canonical()),
         None => written("DeleteBucketPolicy", &bucket.identity, &Value::Null),
     };
+    calls_at(recorded, root).any(|call| *call == written)
+}
+
+/// Whether the last approval's calls change the CORS rules of a root that leaves.
+pub(crate) fn writes_cors(recorded: &Recorded, root: &RootAddress) -> bool {
+    let operations = [Operation::PutBucketCors, Operation::DeleteBucketCors];
+    calls_at(recorded, root)
+        .any(|call| operations.iter().any(|operation| call.starts_with(operation.as_str())))
+}
+
+fn calls_at<'a>(recorded: &'a Recorded, root: &'a RootAddress) -> impl Iterator<Item = &'a String> {
     let steps = recorded.approval.iter().flat_map(|approval| &approval.steps);
-    steps.filter(|step| step.address.root() == *root).any(|step| step.calls.contains(&written))
+    steps.filter(|step| step.address.root() == *root).flat_map(|step| &step.calls)
 }
 
 /// What an approved digest means for a plan made now.

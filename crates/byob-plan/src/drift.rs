@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::access::{Ends, drifted_ends};
-use crate::approval::{open_forms, put_policy};
+use crate::approval::{open_forms, put_policy, writes_cors};
 use crate::aspect::{self, Sides, Want, filled};
 use crate::diff::leaves;
 use crate::meaning::{self, Lost, Meaning, meaning};
@@ -47,10 +47,11 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     let mut drift = Vec::new();
     // What an unfinished run was to delete, or to move to another address, is its own doing: the next run ends it.
     let open = recorded.approval.iter().filter(|approval| !approval.finished);
-    let (mut leaving, mut moving) = (BTreeSet::new(), BTreeMap::new());
+    let (mut deleted, mut forgotten, mut moving) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for step in open.flat_map(|approval| &approval.steps).filter(|step| step.address.kind.is_root()) {
         match step.action.as_str() {
-            "delete" | "forget" => drop(leaving.insert(step.address.root())),
+            "delete" => drop(deleted.insert(step.address.root())),
+            "forget" => drop(forgotten.insert(step.address.root())),
             _ => moving.extend(step.from.clone().map(|from| (from, step.address.root()))),
         }
     }
@@ -153,11 +154,16 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     }
     drift.retain(|drift| {
         let root = drift.address.root();
-        if leaving.contains(&root) {
-            return matters_of_leaving(recorded, drift);
+        if deleted.contains(&root) {
+            return matters_of_deleted(drift) && !was_put(recorded, drift);
+        }
+        if forgotten.contains(&root) {
+            return !was_put(recorded, drift);
         }
         // byob's own tags name the address.
-        !(moving.contains_key(&root) && matches!(drift.address.kind, Kind::BucketTags | Kind::KeyTags))
+        let own = |change: &Change| change.path.starts_with("/byob:");
+        let tags = matches!(drift.address.kind, Kind::BucketTags | Kind::KeyTags);
+        !(moving.contains_key(&root) && tags && drift.changes.iter().all(own))
     });
     drift.sort_by(|a, b| a.address.cmp(&b.address));
     let summary = DriftSummary {
@@ -169,18 +175,26 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
     Report { drift, summary, ends }
 }
 
-/// Whether drift of a root that an unfinished run was to delete or forget is somebody else's: what opens it is, unless it is
-/// what that run's own calls put there. That it is gone, or that W&B has less of it, is what was agreed to.
-fn matters_of_leaving(recorded: &Recorded, drift: &Drift) -> bool {
-    let opens = drift.severities.contains(&DriftSeverity::Exposure);
+/// Whether drift of a root that an unfinished run was to delete is somebody else's: what opens it is. That it is gone, or
+/// that W&B has less of it, is what was agreed to.
+fn matters_of_deleted(drift: &Drift) -> bool {
     let is_there = !(drift.address.kind.is_root() && drift.after.is_none());
-    let policy = match &drift.after {
-        Some(Attributes::Policy(policy)) if !policy.document.is_empty() => Some(&policy.document),
-        _ => None,
-    };
-    let was_put =
-        drift.address.kind == Kind::BucketPolicy && put_policy(recorded, &drift.address.root(), policy);
-    opens && is_there && !was_put
+    is_there && drift.severities.contains(&DriftSeverity::Exposure)
+}
+
+/// Whether this is what the unfinished run's own calls wrote as the root leaves: its policy, or the CORS rules that it leaves.
+fn was_put(recorded: &Recorded, drift: &Drift) -> bool {
+    let root = drift.address.root();
+    match (drift.address.kind, &drift.after) {
+        (Kind::BucketPolicy, Some(Attributes::Policy(policy))) if !policy.document.is_empty() => {
+            put_policy(recorded, &root, Some(&policy.document))
+        }
+        (Kind::BucketPolicy, _) => put_policy(recorded, &root, None),
+        (Kind::Cors, _) => {
+            writes_cors(recorded, &root) && !drift.severities.contains(&DriftSeverity::Exposure)
+        }
+        _ => false,
+    }
 }
 
 /// Attributes with the ARNs of recorded keys put in.

@@ -97,8 +97,8 @@ fn key_of<'a>(
 pub type Tagged = BTreeMap<RootAddress, String>;
 
 /// The keys among these tables' that only their tags lead to: which carry this `byob:lineage`, the stack as `byob:stack` and
-/// the table's address as `byob:address`, are not pending deletion, and whose table's alias leads to none that carries a
-/// lineage. Tags alone never say which record is lost: two stacks may have the same labels.
+/// the table's address as `byob:address`, and are not pending deletion, where the table's alias leads to none that does. Tags
+/// alone never say which record is lost: two stacks may have the same labels.
 ///
 /// # Errors
 /// The table, and the ARNs of several keys that say to be its.
@@ -111,30 +111,61 @@ pub fn tagged(
     let mut tagged = Tagged::new();
     for address in addresses.iter().filter(|address| address.kind == RootKind::Key) {
         let Some(root) = desired.roots.get(address) else { continue };
-        if lineage(desired, live, address, &Tagged::new()).is_some() {
-            continue;
-        }
-        let Some(Attributes::Tags(Tags { tags: own })) = root.managed(Kind::KeyTags) else { continue };
-        let claims = |facts: &KeyFacts| {
-            facts.tags.get(BYOB_LINEAGE) == Some(&lost.to_string())
-                && facts.tags.get(BYOB_STACK) == own.get(BYOB_STACK)
-                && facts.tags.get(BYOB_ADDRESS) == Some(&address.to_string())
-                && facts.state != KeyState::PendingDeletion
-                && region_of(&facts.arn) == Some(&root.region)
-        };
-        let mut found = live.keys.values().filter_map(|key| match key {
-            LiveKey::Exists(facts) if claims(facts) => Some(facts.arn.clone()),
-            _ => None,
-        });
-        if let Some(arn) = found.next() {
-            let more: Vec<String> = found.collect();
-            if !more.is_empty() {
-                return Err((address.clone(), [vec![arn], more].concat()));
-            }
-            tagged.insert(address.clone(), arn);
+        let said = said_to_be(root, address, live);
+        let of_record = |facts: &&KeyFacts| facts.tags.get(BYOB_LINEAGE) == Some(&lost.to_string());
+        let arns: Vec<String> = said.filter(of_record).map(|facts| facts.arn.clone()).collect();
+        let aliased =
+            key_of(root, address, live, &tagged).is_some_and(|arn| arns.iter().any(|one| one == arn));
+        match arns.as_slice() {
+            _ if aliased => {}
+            [] => {}
+            [arn] => drop(tagged.insert(address.clone(), arn.clone())),
+            _ => return Err((address.clone(), arns)),
         }
     }
     Ok(tagged)
+}
+
+/// The keys whose tags say that they are this table's, whichever record made them.
+fn said_to_be<'a>(
+    root: &'a DesiredRoot,
+    address: &RootAddress,
+    live: &'a Live,
+) -> impl Iterator<Item = &'a KeyFacts> {
+    let address = address.to_string();
+    live.keys.values().filter_map(move |key| match key {
+        LiveKey::Exists(facts)
+            if facts.tags.contains_key(BYOB_LINEAGE)
+                && facts.tags.get(BYOB_ADDRESS) == Some(&address)
+                && is_of_stack(root, &facts.tags)
+                && facts.state != KeyState::PendingDeletion
+                && region_of(&facts.arn) == Some(&root.region) =>
+        {
+            Some(&**facts)
+        }
+        _ => None,
+    })
+}
+
+/// For people, where nothing else says which record is lost: `key.k: arn:… carries byob:lineage = …`.
+#[must_use]
+pub fn offered(desired: &Desired, live: &Live, addresses: &[RootAddress]) -> Vec<String> {
+    let roots = addresses.iter().filter_map(|address| Some((address, desired.roots.get(address)?)));
+    let keys = roots.flat_map(|(address, root)| {
+        said_to_be(root, address, live).map(move |facts| {
+            let lineage = facts.tags.get(BYOB_LINEAGE).map_or("", String::as_str);
+            format!("{address}: {} carries {BYOB_LINEAGE} = {lineage}", facts.arn)
+        })
+    });
+    keys.collect()
+}
+
+/// Whether a key's tags name the stack of the configuration.
+fn is_of_stack(root: &DesiredRoot, tags: &BTreeMap<String, String>) -> bool {
+    match root.managed(Kind::KeyTags) {
+        Some(Attributes::Tags(Tags { tags: own })) => tags.get(BYOB_STACK) == own.get(BYOB_STACK),
+        _ => false,
+    }
 }
 
 /// `arn:aws:kms:eu-west-1:…`: `eu-west-1`.
@@ -142,16 +173,20 @@ fn region_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(3)
 }
 
-/// The one lineage that these tables' roots carry, as far as names and aliases lead to them.
+/// The lineage of the record that made a root, as a recovery believes it: of a bucket, whose name is its own, the tag; of a
+/// key only beside the configuration's own stack, since an alias may be pointed anywhere.
 #[must_use]
-pub fn carried(desired: &Desired, live: &Live, addresses: &[RootAddress]) -> Option<Uuid> {
-    let lineages = addresses.iter().filter_map(|address| lineage(desired, live, address, &Tagged::new()));
-    let all: BTreeSet<String> = lineages.collect();
-    let mut all = all.iter();
-    match (all.next(), all.next()) {
-        (Some(lineage), None) => lineage.parse().ok(),
-        _ => None,
+pub fn made_by(desired: &Desired, live: &Live, address: &RootAddress, tagged: &Tagged) -> Option<Uuid> {
+    let root = desired.roots.get(address)?;
+    if address.kind == RootKind::Key {
+        let LiveKey::Exists(facts) = live.keys.get(key_of(root, address, live, tagged)?)? else {
+            return None;
+        };
+        if !is_of_stack(root, &facts.tags) {
+            return None;
+        }
     }
+    lineage(desired, live, address, tagged)?.parse().ok()
 }
 
 /// The lineage that a live root carries, found by its name, its alias or (`tagged`) its tags; `None` where there is no

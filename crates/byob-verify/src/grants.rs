@@ -87,7 +87,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     let about = (Guarded::Bucket, &Named::Objects);
     let whole = left_whole(subject, about, subject.desired_policy(), needed.as_ref(), &document);
     checks.extend(whole.map(|outcome| {
-        let proves = "no condition, object name or role of W&B's is left out of that";
+        let proves = "W&B may do all of that whatever the object, and from wherever and whenever it asks";
         Check::new("whole", &address, proves, after_single(&checks, outcome))
     }));
     checks

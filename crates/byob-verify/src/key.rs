@@ -131,7 +131,7 @@ fn of_key(subject: &Subject<'_>) -> Vec<Check> {
         };
         let whole = left_whole(subject, (Guarded::Key, &named), key.desired, needed.as_ref(), document);
         checks.extend(whole.map(|outcome| {
-            let proves = "no condition or role of W&B's is left out of that";
+            let proves = "W&B may do all of that whenever and as whichever of its roles it asks";
             Check::new("key-whole", &address, proves, after_single(&checks, outcome))
         }));
     }

@@ -3,7 +3,9 @@
 
 use byob_model::kind::Purpose;
 use byob_model::{Kind, RootAddress};
-use byob_policy::{Circumstances, Guarded, Identity, Reason, Request, Requester, evaluate};
+use byob_policy::{
+    Circumstances, Document, Effect, Guarded, Identity, Reason, Request, Requester, Statement, evaluate,
+};
 
 use crate::FOLDER;
 use crate::browser;
@@ -401,15 +403,21 @@ impl<P: Probe> Run<'_, P> {
         let root = format!("arn:{}:iam::{}:root", self.subject.root.partition, self.subject.account_id);
         let Ok(root) = root.parse() else { return false };
         let root: Requester = root;
+        // The Denies that ask for TLS alone: another one may deny this request for another reason.
+        let asks = |one: &&Statement| {
+            let mut keys = one.condition.values().flat_map(|keys| keys.keys());
+            one.effect == Effect::Deny && keys.any(|key| key.eq_ignore_ascii_case("aws:SecureTransport"))
+        };
+        let statements = document.statements.iter().filter(asks).cloned().collect();
+        let document = Document { statements, ..document.clone() };
         let denied = |over_tls: &str| {
             let context = [("aws:SecureTransport".to_owned(), vec![over_tls.to_owned()])];
             let object = format!("{}/{}", self.subject.arn(), self.key("signed"));
             let request = Request::new(root.clone(), "s3:GetObject", object, context);
             let circumstances =
                 Circumstances::new(Guarded::Bucket, self.subject.owner(), Identity::Everything);
-            evaluate(document, &request, &circumstances).reason == Reason::DeniedByStatement
+            evaluate(&document, &request, &circumstances).reason == Reason::DeniedByStatement
         };
-        // What is denied over TLS too is not denied for want of it.
         denied("false") && !denied("true")
     }
 

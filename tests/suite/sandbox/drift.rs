@@ -329,8 +329,12 @@ fn output_that_does_not_come_out_is_an_error() {
 /// A table that is on its way to another label is watched all the same.
 #[test]
 fn a_bucket_that_is_changed_while_it_is_renamed_is_drift() {
-    let env = TestEnvironment::applied(ONE_BUCKET);
-    env.write("byob.toml", &ONE_BUCKET.replace("[bucket.storage]", "[bucket.renamed]\ntls_only = true"));
+    let env = TestEnvironment::applied(&format!("{ONE_BUCKET}tags = {{ cost = \"42\" }}\n"));
+    env.write(
+        "byob.toml",
+        &ONE_BUCKET
+            .replace("[bucket.storage]", "[bucket.renamed]\ntls_only = true\ntags = { cost = \"42\" }"),
+    );
     let digest = env.sandbox("plan --format json").json()["digest"].as_str().unwrap().to_owned();
     env.sandbox_with("crash-after=1", &format!("apply --approve {digest}")).exits(137);
     assert_eq!(env.record()["approval"]["finished"], false);
@@ -340,6 +344,10 @@ fn a_bucket_that_is_changed_while_it_is_renamed_is_drift() {
         let s3 = World::of(&env).await.s3("us-east-1");
         s3.delete_public_access_block().bucket(BUCKET).send().await.unwrap();
         s3.delete_bucket_cors().bucket(BUCKET).send().await.unwrap();
+        let tags = s3.get_bucket_tagging().bucket(BUCKET).send().await.unwrap().tag_set;
+        let others = tags.into_iter().filter(|tag| tag.key() != "cost").collect();
+        let tagging = aws_sdk_s3::types::Tagging::builder().set_tag_set(Some(others)).build().unwrap();
+        s3.put_bucket_tagging().bucket(BUCKET).tagging(tagging).send().await.unwrap();
     });
     let report = env.sandbox("drift --format json").exits(2).json();
     let told = report["drift"].as_array().unwrap().iter().map(|one| {
@@ -348,5 +356,25 @@ fn a_bucket_that_is_changed_while_it_is_renamed_is_drift() {
     });
     let mut told: Vec<String> = told.collect();
     told.sort();
-    assert_eq!(told, ["cors breakage", "public_access_block exposure"]);
+    assert_eq!(told, ["cors breakage", "public_access_block exposure", "tags other"]);
+}
+
+/// To be forgotten is to be left alone in AWS: what becomes of it there until then is drift.
+#[test]
+fn a_root_that_an_unfinished_run_forgets_is_watched() {
+    let old = "[bucket.old]\nname = \"acme-old\"\nprotect = false\n";
+    let env = TestEnvironment::applied(&format!("{ONE_BUCKET}{old}"));
+    let fresh = "[bucket.fresh]\nname = \"acme-fresh\"\n";
+    let forget = ONE_BUCKET.replacen("version = 1", "version = 1\nforget = [\"bucket.old\"]", 1);
+    env.write("byob.toml", &format!("{forget}{fresh}"));
+    env.sandbox_with("crash-after=1", "apply --auto-approve").exits(137);
+    if !env.record()["resources"]["bucket.old"].is_object() {
+        panic!("it is forgotten already: {:#}", env.record());
+    }
+    env.sandbox("drift").exits(0);
+    let s3 = wait(World::of(&env)).s3("us-east-1");
+    wait(s3.delete_bucket().bucket("acme-old").send()).unwrap();
+    let report = env.sandbox("drift --format json").exits(2).json();
+    assert_eq!(report["drift"][0]["address"], "bucket.old");
+    assert_eq!(report["drift"][0]["severity"], "breakage");
 }

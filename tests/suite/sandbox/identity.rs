@@ -350,3 +350,99 @@ fn another_stacks_key_is_not_recovered_for_its_label() {
     env.sandbox("import --recover").exits(0);
     assert_eq!(env.key_arn(), own);
 }
+
+const TWO_KEYS: &str = "[bucket.other]\nname = \"acme-wandb-other\"\nencryption = { type = \"sse-kms\", key = \"key.other\" }\n\
+                        [key.other]\nalias = \"acme-other\"\n";
+
+fn lose_the_record(env: &TestEnvironment) {
+    std::fs::remove_dir_all(env.dir().join(".byob/sandbox/record")).unwrap();
+}
+
+fn recorded_key(env: &TestEnvironment, address: &str) -> String {
+    env.record()["resources"][address]["identity"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Somebody pointed one key's alias at the other: each table gets its own key back.
+#[test]
+fn an_alias_that_leads_to_another_tables_key_recovers_nothing_twice() {
+    let env = TestEnvironment::applied(&format!("{BUCKET_AND_KEY}{TWO_KEYS}"));
+    let keys = ["key.storage", "key.other"].map(|address| recorded_key(&env, address));
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        let update = kms.update_alias().alias_name("alias/acme-wandb").target_key_id(&keys[1]);
+        update.send().await.unwrap();
+    });
+    lose_the_record(&env);
+    env.sandbox("import --recover").exits(0);
+    assert_eq!(["key.storage", "key.other"].map(|address| recorded_key(&env, address)), keys);
+    // The alias itself is for a person to point back.
+    let plan = env.sandbox("plan").exits(1);
+    assert!(plan.stdout.contains("error BYOB008 key.storage.alias"), "{plan}");
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        let update = kms.update_alias().alias_name("alias/acme-wandb").target_key_id(&keys[0]);
+        update.send().await.unwrap();
+    });
+    env.is_settled();
+}
+
+/// An alias may be pointed at anything: a key that says it is another stack's is not this record's.
+#[test]
+fn an_alias_that_leads_to_another_stacks_key_recovers_none_of_it() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    let key = env.key_arn();
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        let stack =
+            aws_sdk_kms::types::Tag::builder().tag_key("byob:stack").tag_value("other").build().unwrap();
+        kms.tag_resource().key_id(&key).tags(stack).send().await.unwrap();
+    });
+    lose_the_record(&env);
+    let said = env.sandbox("import --recover").exits(0);
+    assert!(said.stderr.contains("recovered bucket.storage into"), "{said}");
+    assert!(said.stderr.contains("key.storage does not carry"), "{said}");
+}
+
+/// What may not be looked for is not absent: a second key would be made.
+#[test]
+fn a_key_that_cannot_be_looked_for_is_an_error() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        kms.delete_alias().alias_name("alias/acme-wandb").send().await.unwrap();
+    });
+    lose_the_record(&env);
+    let refused = env.sandbox_with("deny=kms:ListKeys", "import --recover").exits(1);
+    assert!(refused.stderr.contains("key.storage cannot be looked for"), "{refused}");
+    assert!(env.record().is_null());
+    // Single keys that may not be read are other teams' mostly: told, and no error.
+    let warned = env.sandbox_with("deny=kms:ListResourceTags", "import --recover").exits(0);
+    let words = warned.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains(
+            "the tags of one key may not be read (kms:ListResourceTags): should key.storage be one"
+        ),
+        "{warned}"
+    );
+    assert_eq!(recorded_key(&env, "key.storage"), "");
+    assert_ne!(recorded_key(&env, "bucket.storage"), "");
+}
+
+/// Nothing but tags: they are shown, and a person says whose the key is.
+#[test]
+fn a_key_alone_is_recovered_by_the_lineage_that_is_shown() {
+    let at = BUCKET_AND_KEY.find("[bucket.storage]").unwrap();
+    let from = BUCKET_AND_KEY.find("[key.storage]").unwrap();
+    let key_alone = format!("{}{}", &BUCKET_AND_KEY[..at], &BUCKET_AND_KEY[from..]);
+    let env = TestEnvironment::applied(&key_alone);
+    let (key, lineage) = (env.key_arn(), env.record()["lineage"].as_str().unwrap().to_owned());
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        kms.delete_alias().alias_name("alias/acme-wandb").send().await.unwrap();
+    });
+    lose_the_record(&env);
+    let shown = env.sandbox("import --recover").exits(1);
+    assert!(shown.stderr.contains(&key) && shown.stderr.contains(&lineage), "{shown}");
+    env.sandbox(&format!("import --recover --from-lineage {lineage}")).exits(0);
+    assert_eq!(env.key_arn(), key);
+}

@@ -332,6 +332,40 @@ fn what_byob_toml_itself_keeps_wandb_from_is_told_where_it_is_no_part_set_aside(
     assert_eq!(failures(&checks), ["whole"]);
     let Outcome::Failed { cure, .. } = &find(&checks, "whole").outcome else { panic!("{checks:#?}") };
     assert!(cure.starts_with("byob.toml itself keeps W&B out"), "{cure}");
+    let folder = EXAMPLE.replace(
+        "tls_only = true",
+        "tls_only = true\npath = \"team\"\nextra_statements = [{ Sid = \"Own\", Effect = \"Deny\", Action = \"s3:PutObject\", \
+         Principal = { AWS = \"arn:aws:iam::830241207209:root\" }, NotResource = \"arn:aws:s3:::acme-wandb-vision/team/*\" }]",
+    );
+    assert_eq!(failures(&verify(&folder, "vision", |_| {}, |_| {})), [""; 0]);
+    // What is known of W&B decides; what is not is told.
+    for hits in [
+        "NotPrincipal = { AWS = [\"arn:aws:iam::123456789012:root\", \"arn:aws:iam::830241207209:root\"] }",
+        "Principal = { AWS = \"arn:aws:iam::830241207209:role/worker\" }",
+    ] {
+        let config = EXAMPLE.replace(
+            "tls_only = true",
+            &format!(
+                "tls_only = true\nextra_statements = [{{ Sid = \"Own\", Effect = \"Deny\", {hits}, Action = \"s3:*\", \
+                 Resource = \"arn:aws:s3:::acme-wandb-vision/*\" }}]"
+            ),
+        );
+        let checks = verify(&config, "vision", |_| {}, |_| {});
+        assert_eq!(failures(&checks), ["whole"], "{hits}: {checks:#?}");
+    }
+    for unsure in [
+        ", Condition = { StringEquals = { \"aws:PrincipalTag/env\" = \"prod\" } }",
+        ", Condition = { NumericGreaterThan = { \"s3:signatureAge\" = 1 } }",
+        ", Condition = { StringLike = { \"aws:UserAgent\" = \"*curl*\" } }",
+        ", Condition = { Bool = { \"aws:MultiFactorAuthPresent\" = \"false\" } }",
+    ] {
+        let checks = with(unsure, "*");
+        assert_eq!(failures(&checks), [""; 0], "{unsure}: {checks:#?}");
+        assert!(
+            why(&checks, "whole").starts_with("statement `Own` hangs on what nobody here knows"),
+            "{checks:#?}"
+        );
+    }
     let spared = ", Condition = { StringNotEquals = { \"aws:PrincipalAccount\" = [\"830241207209\", \"123456789012\"] } }";
     assert_eq!(failures(&with(spared, "*")), [""; 0]);
 }
@@ -881,6 +915,10 @@ fn a_network_restriction_is_judged_by_wandbs_addresses_or_said_to_be_given() {
     assert!(given.contains("W&B's own are not known"), "{given}");
     let known = restricted.replace("[state]", "egress = [\"192.0.2.0/24\"]\n[state]");
     assert_eq!(failures(&verify(&known, "vision", |_| {}, |_| {})), [""; 0]);
+    for config in [&restricted, &known] {
+        let whole = verify(config, "vision", |_| {}, |_| {});
+        assert!(matches!(find(&whole, "whole").outcome, Outcome::Passed { .. }), "{whole:#?}");
+    }
     // Somebody narrowed the live one.
     let narrowed = verify(
         &known,
@@ -895,6 +933,24 @@ fn a_network_restriction_is_judged_by_wandbs_addresses_or_said_to_be_given() {
         |_| {},
     );
     assert!(seen(&narrowed, "s3:PutObject").contains("from 192.0.2.0: statement `ByobNetwork` denies it"));
+}
+
+#[test]
+fn plain_http_is_judged_by_the_statements_about_tls_alone() {
+    let restricted =
+        EXAMPLE.replace("tls_only = true", "tls_only = true\nallowed_source_ips = [\"203.0.113.0/24\"]");
+    assert_eq!(
+        find(&verify(&restricted, "vision", |_| {}, |_| {}), "plain-http").outcome,
+        Outcome::Passed { given: None }
+    );
+    let region = EXAMPLE.replace(
+        "tls_only = true",
+        "extra_statements = [{ Sid = \"R\", Effect = \"Deny\", Principal = \"*\", Action = \"s3:*\", \
+         Resource = \"arn:aws:s3:::acme-wandb-vision/*\", Condition = { StringNotEquals = { \"aws:RequestedRegion\" = \"eu-west-1\" } } }]",
+    );
+    let checks = verify(&region, "vision", |_| {}, |bucket| bucket.tls_only = false);
+    assert_eq!(failures(&checks), [""; 0], "{checks:#?}");
+    assert!(!checks.iter().any(|check| check.id == "plain-http"));
 }
 
 #[test]

@@ -62,12 +62,13 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         first.key_lineages = keys.map(|(_, root)| root.region.clone()).collect();
     }
     let live = session.cloud.read(&first).await?;
-    contact::refuse_unread(&live)?;
-    let lost_one = args.from_lineage.or_else(|| import::carried(&desired, &live, &addresses));
-    let tagged = match lost_one.filter(|_| args.recover) {
-        Some(lost) => import::tagged(&desired, &live, &addresses, lost).map_err(several_keys)?,
-        None => Tagged::new(),
-    };
+    let (mut tagged, mut lost) = (Tagged::new(), None);
+    if args.recover {
+        let lineage = lost_lineage(session, args, (&desired, &live), &addresses)?;
+        tagged = import::tagged(&desired, &live, &addresses, lineage).map_err(several_keys)?;
+        all_looked_at(&desired, &live, &addresses, &tagged)?;
+        lost = Some(lineage);
+    }
     // Which aspects and tags an imported key has is known only once its alias has led to it.
     let mut again = wanted(Some(&desired), &recorded);
     for (alias, arn) in &live.aliases {
@@ -85,26 +86,25 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     }
     let live = session.cloud.read(&again).await?;
     contact::refuse_unread(&live)?;
-    if args.recover {
-        let lineage = lost_lineage(session, args, (&desired, &live, &tagged), &addresses)?;
+    if let Some(lineage) = lost {
         recorded.lineage = Some(lineage);
         recorded.serial = past(session, args, lineage).await?;
-        let (lost, others): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| {
-            import::lineage(&desired, &live, address, &tagged) == Some(lineage.to_string())
-        });
+        let (lost, others): (Vec<_>, Vec<_>) = addresses
+            .into_iter()
+            .partition(|address| import::made_by(&desired, &live, address, &tagged) == Some(lineage));
         addresses = lost;
         for address in others {
             terminal::note(&format!(
-                "{address} does not carry byob:lineage = {lineage}: not taken; if it exists, byob{} import {address} \
-                 takes it",
+                "{address} does not carry byob:lineage = {lineage} (a key the configuration's byob:stack too): not \
+                 taken; if it exists, byob{} import {address} takes it",
                 session::flags(global)
             ));
         }
     }
-    let mut changes = Vec::new();
     for address in &addresses {
         match import::import(&desired, &recorded, &live, address, (args.from_lineage, &tagged)) {
-            Ok(more) => changes.extend(more),
+            // One key is not two tables'.
+            Ok(changes) => take(&mut recorded, changes),
             Err(error @ ImportError::RecordedElsewhere { .. }) => {
                 let ImportError::RecordedElsewhere { lineage, .. } = &error else { continue };
                 let help = format!(
@@ -120,11 +120,6 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
                     "byob plan says how each bucket and key of byob.toml stands now",
                 ));
             }
-        }
-    }
-    for change in changes {
-        if let RecordChange::Put(address, resource) = change {
-            recorded.resources.insert(address, resource);
         }
     }
     if recorded.lineage.is_none() {
@@ -206,21 +201,69 @@ async fn past(session: &Session, args: &ImportArgs, lineage: Uuid) -> Result<u64
     Ok(newest.unwrap_or_default())
 }
 
-/// The lineage that the lost record had: the one that what it made carries.
+fn take(recorded: &mut Recorded, changes: Vec<RecordChange>) {
+    for change in changes {
+        if let RecordChange::Put(address, resource) = change {
+            recorded.resources.insert(address, resource);
+        }
+    }
+}
+
+/// Insists that a key that was not found was looked for: without the right to, another one would be made.
+fn all_looked_at(
+    desired: &Desired,
+    live: &Live,
+    addresses: &[RootAddress],
+    tagged: &Tagged,
+) -> Result<(), Failure> {
+    let missing = |address: &&RootAddress| {
+        address.kind == RootKind::Key && import::lineage(desired, live, address, tagged).is_none()
+    };
+    let Some(missing) = addresses.iter().find(missing) else { return Ok(()) };
+    let refused = |action: &str| live.refused.iter().filter(|one| one.iam_action == action).count();
+    if refused("kms:ListKeys") > 0 || refused("kms:ListAliases") > 0 {
+        return Err(Failure::said(
+            format!(
+                "{missing} cannot be looked for: AWS refuses kms:ListKeys or kms:ListAliases; nothing was recorded"
+            ),
+            "give this caller both, or let somebody recover the record who has them",
+        ));
+    }
+    let unread = refused("kms:ListResourceTags");
+    if unread > 0 {
+        terminal::warn(&format!(
+            "the tags of {} may not be read (kms:ListResourceTags): should {missing} be one of them, take it with \
+             byob import before an apply makes another",
+            if unread == 1 { "one key".to_owned() } else { format!("{unread} keys") }
+        ));
+    }
+    Ok(())
+}
+
+/// The lineage that the lost record had: the one that what it made carries, as far as names and aliases lead to it. Tags
+/// alone do not say it, and are shown.
 fn lost_lineage(
     session: &Session,
     args: &ImportArgs,
-    (desired, live, tagged): (&Desired, &Live, &Tagged),
+    (desired, live): (&Desired, &Live),
     addresses: &[RootAddress],
 ) -> Result<Uuid, Failure> {
-    let carried =
-        |address: &RootAddress| import::lineage(desired, live, address, tagged)?.parse::<Uuid>().ok();
+    let none = Tagged::new();
+    let carried = |address: &RootAddress| import::made_by(desired, live, address, &none);
     let found: BTreeMap<Uuid, String> =
         addresses.iter().filter_map(|address| Some((carried(address)?, address.to_string()))).collect();
-    let said =
-        |message: String, help: &str| Err(Failure::said(format!("{message}; nothing was recorded"), help));
+    let offered = import::offered(desired, live, addresses);
+    let said = |message: String, help: &str| {
+        Err(Failure::Said {
+            message: format!("{message}; nothing was recorded"),
+            details: offered.clone(),
+            help: vec![help.to_owned()],
+            paste: String::new(),
+            code: 1,
+        })
+    };
     if let Some(lineage) = args.from_lineage {
-        if found.contains_key(&lineage) {
+        if found.contains_key(&lineage) || offered.iter().any(|one| one.ends_with(&lineage.to_string())) {
             return Ok(lineage);
         }
         return said(
@@ -231,6 +274,10 @@ fn lost_lineage(
     let mut all = found.iter();
     match (all.next(), all.next()) {
         (Some((lineage, _)), None) => Ok(*lineage),
+        (None, _) if !offered.is_empty() => said(
+            format!("nothing that {} describes is found by its name or alias", session.loaded.file),
+            "should one of these keys be this configuration's: byob import --recover --from-lineage UUID",
+        ),
         (None, _) => said(
             format!("nothing that {} describes exists and carries the tag byob:lineage", session.loaded.file),
             "byob made nothing of it, or its tags are gone; byob import ADDRESS takes what exists",
