@@ -231,9 +231,11 @@ struct Count {
     cannot_tell: usize,
 }
 
-/// A runner of `cases` cases (`BYOB_CASES` for more) from a seed (printed; `BYOB_SEED` plays it again), and the seed.
+/// A runner of `cases` cases (`BYOB_CASES` for more) from a seed, and the seed. It is printed, and `BYOB_SEED` plays it again;
+/// without that it is the one that the gate fixes for all property tests, else a fresh one.
 pub(crate) fn seeded(cases: u32) -> (TestRunner, u64) {
-    let seed = std::env::var("BYOB_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
+    let named = |name: &str| std::env::var(name).ok().and_then(|seed| seed.parse().ok());
+    let seed = named("BYOB_SEED").or_else(|| named("PROPTEST_RNG_SEED")).unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         now.as_secs() ^ u64::from(now.subsec_nanos())
     });

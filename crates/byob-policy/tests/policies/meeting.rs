@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use byob_policy::{
     ActionElement, Circumstances, Conditions, Document, Effect, Guarded, Identity, LeftOut, Owner,
     PrincipalElement, Principals, Request, Requester, ResourceElement, Statement, Verdict, compare, evaluate,
-    is_public, meet,
+    is_public, is_unique_id, meet,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -246,6 +246,25 @@ fn nobody_is_given_more_by_name_than_by_account() {
     assert!(count.exact > 500 && count.allowed > 500, "{count:?}");
 }
 
+/// The document without the principals that AWS has put unique ids for: of them `meet` keeps nothing that the old document
+/// says, for nobody is behind them.
+fn without_nobody(document: &Document) -> Document {
+    let mut document = document.clone();
+    document.statements.retain_mut(|statement| {
+        let Some(element) = &mut statement.principal else { return true };
+        let (PrincipalElement::Is(who) | PrincipalElement::Not(who)) = &mut *element;
+        who.0.values_mut().for_each(|values| values.retain(|value| !is_unique_id(value)));
+        who.0.retain(|_, values| !values.is_empty());
+        let nobody = who.0.is_empty();
+        if nobody && matches!(element, PrincipalElement::Not(_)) {
+            *element = PrincipalElement::Is(Principals::anyone());
+            return true;
+        }
+        !nobody
+    });
+    document
+}
+
 #[test]
 fn the_comparison_never_finds_the_meet_beyond_an_end() {
     let grants = || vec(grants(), 1..4).prop_map(Document::new);
@@ -255,8 +274,9 @@ fn the_comparison_never_finds_the_meet_beyond_an_end() {
     let proved = RefCell::new(0);
     let ran = runner.run(&strategy, |(old, new)| {
         let met = meet(&old, &new).document;
+        let somebodys = without_nobody(&old);
         for owner in owners() {
-            for end in [&old, &new] {
+            for end in [&somebodys, &new] {
                 match compare(end, &met, &owner) {
                     Verdict::Beyond(witness) => {
                         prop_assert!(
