@@ -222,14 +222,17 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
 
     /// The intents of everything that is to be created, and those of an earlier run that are still needed.
     fn open_intents(&self, plan: &Plan, recorded: &mut Recorded) {
-        // A bucket may have another address than when it was made: what is adopted takes its intent along.
-        for step in plan.steps.iter().filter(|s| s.action == Action::Adopt && s.kind == Kind::Bucket) {
-            let name = match &step.after {
-                Some(Attributes::Bucket(bucket)) => Some(&bucket.name),
-                _ => None,
+        // A bucket or key may have another address than when it was made: what is adopted takes its intent along.
+        for step in plan.steps.iter().filter(|s| s.action == Action::Adopt && s.kind.is_root()) {
+            let (name, arn) = match &step.after {
+                Some(Attributes::Bucket(bucket)) => (Some(&bucket.name), None),
+                _ => (None, step.identity.as_ref()),
             };
-            for intent in recorded.intents.iter_mut().filter(|i| i.name.is_some() && i.name.as_ref() == name)
-            {
+            let its = |i: &Intent| match &i.name {
+                Some(_) => i.name.as_ref() == name,
+                None => arn.is_some() && plan.made.get(&i.id) == arn,
+            };
+            for intent in recorded.intents.iter_mut().filter(|i| its(i)) {
                 intent.address = step.address.root();
             }
         }

@@ -19,6 +19,7 @@ use crate::approval::open_forms;
 use crate::aspect::{self, Sides, Want};
 use crate::canonical::digest;
 use crate::finding::{Finding, Rule};
+use crate::matching::unrecorded_keys;
 use crate::order;
 use crate::plan::{
     Account, Action, Drift, FORMAT_VERSION, Mode, Plan, Put, RecordChange, StateRef, Step, Summary,
@@ -114,6 +115,8 @@ pub(crate) struct Planner<'a> {
     pub recorded: &'a Recorded,
     pub live: &'a Live,
     pub cases: Vec<Case<'a>>,
+    /// Keys that are there and unrecorded, by the table that each is, and how that is known.
+    pub unrecorded_keys: BTreeMap<RootAddress, (String, &'static str)>,
     /// Keys of this configuration whose ARN is known.
     pub arns: BTreeMap<RootAddress, String>,
     pub steps: Vec<Step>,
@@ -136,6 +139,7 @@ impl<'a> Planner<'a> {
             recorded: input.recorded,
             live: input.live,
             cases: Vec::new(),
+            unrecorded_keys: unrecorded_keys(desired, input.recorded, input.live),
             arns: BTreeMap::new(),
             steps: Vec::new(),
             drift: Vec::new(),
@@ -452,6 +456,7 @@ impl<'a> Planner<'a> {
             order::order(&mut self.steps);
             self.check_recreate();
             self.select_targets();
+            self.keep_recorded();
             self.logs_lost();
             self.split_phases();
             self.open_keys_after_deletions();
@@ -507,9 +512,14 @@ impl<'a> Planner<'a> {
             names: self.input.desired.roots.iter().map(|(a, root)| (a.clone(), root.name.clone())).collect(),
         };
         for step in &mut plan.steps {
-            let root = step.from.clone().unwrap_or_else(|| step.address.root());
-            let recorded = self.recorded.root(&root).map(|root| root.identity.clone());
-            step.identity = recorded.or_else(|| self.arns.get(&root).cloned());
+            // Where labels change places, what is recorded at an address is another one.
+            let root = step.address.root();
+            let recorded = match self.cases.iter().find(|case| case.address == root) {
+                Some(case) => case.recorded,
+                None => self.recorded.root(&root),
+            };
+            let arn = || self.arns.get(&root).cloned();
+            step.identity = recorded.map(|root| root.identity.clone()).or_else(arn);
             if step.document.is_null() {
                 step.puts = step.calls.iter().map(Put::of).collect();
             }

@@ -29,26 +29,12 @@ impl Planner<'_> {
             let gone = matches!(self.live.keys.get(&recorded.identity), Some(LiveKey::Absent));
             return (!(gone && recreate)).then(|| recorded.identity.clone());
         }
-        let desired = case.desired?;
-        self.proved_key(case, desired).map(|(arn, _)| arn)
+        case.desired?;
+        self.proved_key(case).map(|(arn, _)| arn)
     }
 
-    fn proved_key(&self, case: &Case<'_>, desired: &DesiredRoot) -> Option<(String, &'static str)> {
-        let alive = |arn: &str| match self.live.keys.get(arn) {
-            Some(LiveKey::Exists(facts)) => facts.state != KeyState::PendingDeletion,
-            _ => false,
-        };
-        let mut intents = self.recorded.intents.iter().filter(|i| {
-            i.address.kind == RootKind::Key && i.address == case.address && i.region == desired.region
-        });
-        if let Some(arn) = intents.find_map(|i| self.live.key_intents.get(&i.id)).filter(|arn| alive(arn)) {
-            return Some((arn.clone(), "made by an interrupted run of this record"));
-        }
-        let arn = self.live.aliases.get(&(desired.region.clone(), desired.name.clone()))?.as_ref()?;
-        let Some(LiveKey::Exists(facts)) = self.live.keys.get(arn) else { return None };
-        let lineage = self.recorded.lineage.map(|l| l.to_string());
-        let ours = lineage.is_some() && facts.tags.get(BYOB_LINEAGE) == lineage.as_ref();
-        (ours && alive(arn)).then(|| (arn.clone(), "carries this record's lineage"))
+    fn proved_key(&self, case: &Case<'_>) -> Option<(String, &'static str)> {
+        self.unrecorded_keys.get(&case.address).cloned()
     }
 
     /// Compares a key and its aspects.
@@ -62,7 +48,7 @@ impl Planner<'_> {
     }
 
     fn unrecorded_key(&mut self, case: &Case<'_>, desired: &DesiredRoot) {
-        if let Some((arn, reason)) = self.proved_key(case, desired)
+        if let Some((arn, reason)) = self.proved_key(case)
             && let Some(LiveKey::Exists(facts)) = self.live.keys.get(&arn)
         {
             // One whose deletion was ordered a moment ago may still be seen alive; one that was just made has an intent.
@@ -94,6 +80,19 @@ impl Planner<'_> {
         };
         if ours == Some(arn.as_str()) {
             return false;
+        }
+        // Of this record: a key is one table's.
+        if let Some((owner, _)) = self.recorded.roots().find(|(_, key)| key.identity == *arn) {
+            self.finding(
+                Rule::AliasTaken,
+                case.address.aspect(Kind::Alias),
+                format!("`{}` points at `{arn}`, which is {owner}", desired.name),
+                format!(
+                    "a key is one table's: choose another alias, or delete this one (aws kms delete-alias); a bucket is put \
+                     on that key by key = \"{owner}\""
+                ),
+            );
+            return true;
         }
         let lineage = match self.live.keys.get(arn) {
             Some(LiveKey::Exists(facts)) => facts.tags.get(BYOB_LINEAGE),

@@ -1,11 +1,13 @@
 //! Which recorded root a desired one is: identity goes before address, and what looks like a new bucket because only its
 //! label moved is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{RootAddress, RootKind};
-use byob_model::desired::{Desired, DesiredRoot, recorded_by_name, recorded_key};
-use byob_model::recorded::{Recorded, RecordedResource};
+use byob_model::desired::{Desired, DesiredRoot, alias_of, recorded_by_name, recorded_key};
+use byob_model::kind::{BYOB_LINEAGE, KeyState};
+use byob_model::live::{Live, LiveKey};
+use byob_model::recorded::{Intent, Recorded, RecordedResource};
 
 use crate::compare::{Case, Planner};
 use crate::finding::{Finding, Rule};
@@ -100,6 +102,72 @@ pub(crate) fn find_recorded<'a>(
         })
         .filter(|(_, key)| key.region == root.region),
     }
+}
+
+/// Keys that are there, and that nothing is recorded of: which table's each is. The one that its alias leads to, or that an
+/// unfinished run was to give its alias; else the one at whose address it was begun.
+pub(crate) fn unrecorded_keys(
+    desired: &Desired,
+    recorded: &Recorded,
+    live: &Live,
+) -> BTreeMap<RootAddress, (String, &'static str)> {
+    let alive = |arn: &str| match live.keys.get(arn) {
+        Some(LiveKey::Exists(facts)) => facts.state != KeyState::PendingDeletion,
+        _ => false,
+    };
+    let known: BTreeSet<&String> = recorded.roots().map(|(_, root)| &root.identity).collect();
+    let free = |arn: &str| alive(arn) && !known.contains(&arn.to_owned());
+    let tables: Vec<(&RootAddress, &DesiredRoot)> = desired
+        .roots
+        .iter()
+        .filter(|(address, root)| {
+            address.kind == RootKind::Key
+                && find_recorded(desired, recorded, address, root).is_none_or(|(_, key)| {
+                    matches!(live.keys.get(&key.identity), None | Some(LiveKey::Absent))
+                })
+        })
+        .collect();
+    let begun: Vec<(&Intent, &String)> = recorded
+        .intents
+        .iter()
+        .filter(|intent| intent.address.kind == RootKind::Key)
+        .filter_map(|intent| Some((intent, live.key_intents.get(&intent.id)?)))
+        .filter(|(_, arn)| free(arn))
+        .collect();
+    let lineage = recorded.lineage.map(|lineage| lineage.to_string());
+    let ours = |arn: &str| match live.keys.get(arn) {
+        Some(LiveKey::Exists(facts)) => lineage.is_some() && facts.tags.get(BYOB_LINEAGE) == lineage.as_ref(),
+        _ => false,
+    };
+    let live_alias = |root: &DesiredRoot| {
+        let found = live.aliases.get(&(root.region.clone(), root.name.clone()))?.as_ref()?;
+        (free(found) && ours(found)).then_some(found)
+    };
+    let of_another = |address: &RootAddress, (intent, arn): &(&Intent, &String)| {
+        desired.roots.iter().any(|(other, root)| {
+            other.kind == RootKind::Key
+                && other != address
+                && root.region == intent.region
+                && (alias_of(recorded, &intent.address) == Some(&root.name) || live_alias(root) == Some(*arn))
+        })
+    };
+    let mut found = BTreeMap::new();
+    let mut taken: BTreeSet<&String> = BTreeSet::new();
+    const INTERRUPTED: &str = "made by an interrupted run of this record";
+    // By its own intent; by the alias that another one was to get; by the alias that it has.
+    for (address, root) in &tables {
+        let mut begun = begun.iter().filter(|(intent, _)| intent.region == root.region);
+        let here = begun.clone().find(|begun| begun.0.address == **address && !of_another(address, begun));
+        let meant = || begun.find(|(intent, _)| alias_of(recorded, &intent.address) == Some(&root.name));
+        let by_intent = here.or_else(meant).map(|(_, arn)| (*arn, INTERRUPTED));
+        let by_alias = || live_alias(root).map(|arn| (arn, "carries this record's lineage"));
+        if let Some((arn, why)) = by_intent.or_else(by_alias)
+            && taken.insert(arn)
+        {
+            found.insert((*address).clone(), (arn.clone(), why));
+        }
+    }
+    found
 }
 
 fn changed_identity(

@@ -12,7 +12,7 @@ use byob_model::desired::Desired;
 
 use uuid::Uuid;
 
-use crate::matching::find_recorded;
+use crate::matching::{find_recorded, unrecorded_keys};
 use crate::plan::Action;
 
 /// The record, with what open intents made and no desired root claims, and without what an open approval deleted and a
@@ -21,32 +21,22 @@ pub(crate) fn completed(desired: &Desired, recorded: &Recorded, live: &Live) -> 
     let mut completed = recorded.clone();
     let gone = left_behind(desired, recorded, live);
     completed.resources.retain(|address, _| !gone.contains(&address.root()));
+    let keys = unrecorded_keys(desired, &completed, live);
     for intent in &recorded.intents {
         let Some((identity, attributes)) = made(intent, live) else { continue };
         let known = completed.roots().any(|(_, r)| r.identity == identity);
-        let wanted = desired.roots.get(&intent.address).is_some_and(|root| match intent.address.kind {
-            RootKind::Bucket => root.name == identity,
-            // A table that is another recorded key's by now does not take this one.
-            RootKind::Key => {
-                let another = find_recorded(desired, recorded, &intent.address, root);
-                let alive = another.is_some_and(|(_, key)| {
-                    !matches!(live.keys.get(&key.identity), None | Some(LiveKey::Absent))
-                });
-                root.region == intent.region && !alive
-            }
-        });
+        let table = keys.iter().find(|(_, (arn, _))| *arn == identity).map(|(address, _)| address);
         // A key made in place of one that is gone: the record of that one says nothing about it.
-        let replaced = wanted
-            && intent.address.kind == RootKind::Key
-            && completed.root(&intent.address).is_some_and(|r| {
-                r.identity != identity && matches!(live.keys.get(&r.identity), Some(LiveKey::Absent))
-            });
-        if replaced {
-            completed.resources.retain(|at, _| at.root() != intent.address);
+        let replaced = table.and_then(|address| {
+            let (at, key) = find_recorded(desired, &completed, address, desired.roots.get(address)?)?;
+            matches!(live.keys.get(&key.identity), Some(LiveKey::Absent)).then_some(at)
+        });
+        if let Some(replaced) = replaced {
+            completed.resources.retain(|at, _| at.root() != replaced);
             continue;
         }
         let named = desired.roots.values().any(|root| root.name == identity);
-        if known || wanted || named {
+        if known || table.is_some() || named {
             continue;
         }
         completed.resources.insert(

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::kind::{Attributes, KeyRef};
+use byob_model::live::{LiveBucket, LiveKey};
 
 use crate::compare::Planner;
 use crate::finding::Rule;
 use crate::order;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, RecordChange, Step};
 
 impl Planner<'_> {
     /// `--recreate` is about roots that vanished, and nothing else.
@@ -123,6 +124,43 @@ impl Planner<'_> {
                     "byob state list and byob.toml say what there is",
                 );
             }
+        }
+    }
+
+    /// What is recorded at an address is not written over: what stands there has to move out or go by the same plan. A target
+    /// may have left that out, or an error keeps it where it is.
+    pub(crate) fn keep_recorded(&mut self) {
+        let changes = || self.steps.iter().flat_map(|step| &step.record);
+        let leaves = |address: &Address| {
+            changes().any(|change| matches!(change, RecordChange::Remove(removed) if removed == address))
+        };
+        let over = |step: &&Step| {
+            step.record.iter().find_map(|change| match change {
+                RecordChange::Put(address, new) if address.kind.is_root() => {
+                    let known = self.recorded.resources.get(address)?;
+                    let gone = match address.kind.root() {
+                        RootKind::Bucket => {
+                            matches!(self.live.buckets.get(&known.identity), Some(LiveBucket::Absent))
+                        }
+                        RootKind::Key => matches!(self.live.keys.get(&known.identity), Some(LiveKey::Absent)),
+                    };
+                    (known.identity != new.identity && !gone && !leaves(address))
+                        .then(|| (address.clone(), known.identity.clone()))
+                }
+                _ => None,
+            })
+        };
+        let found: Vec<(Address, String)> = self.steps.iter().filter_map(|step| over(&step)).collect();
+        for (address, identity) in found {
+            self.steps.retain(|step| step.address.root() != address.root());
+            self.finding(
+                Rule::CannotChange,
+                address.clone(),
+                format!("`{identity}` is recorded here, and nothing of this plan moves it: it would not be known any more"),
+                "byob plan without --target shows what keeps it here, or where it goes; or take it out of the record: \
+                 byob state rm"
+                    .to_owned(),
+            );
         }
     }
 

@@ -51,6 +51,12 @@ struct Seen {
     had: BTreeSet<(String, Kind, String)>,
     /// Buckets that somebody deleted by hand.
     gone: BTreeSet<String>,
+    /// Addresses that the team may forget.
+    may_forget: BTreeSet<String>,
+    /// What the record named last, by address, and what its intents made.
+    recorded: BTreeSet<(String, String)>,
+    /// Buckets and keys that went out of the record that way.
+    forgotten: BTreeSet<String>,
 }
 
 /// The judge of one world.
@@ -116,11 +122,13 @@ impl Seen {
 
     /// Whether everything that is ours is known.
     fn orphans(&mut self, account: &Account, recorded: &Recorded) {
-        let known: BTreeSet<&String> = recorded
+        let known: BTreeSet<String> = recorded
             .roots()
             .map(|(_, resource)| &resource.identity)
             .chain(recorded.tombstones.iter().map(|t| &t.identity))
             .chain(recorded.intents.iter().filter_map(|i| i.name.as_ref()))
+            .chain(&self.forgotten)
+            .cloned()
             .collect();
         let intents: BTreeSet<String> = recorded.intents.iter().map(|i| i.id.to_string()).collect();
         let intended =
@@ -177,6 +185,17 @@ impl Seen {
 }
 
 impl Judge {
+    /// These addresses may go out of the record, and what they name stays.
+    pub fn may_forget<'a>(&self, addresses: impl Iterator<Item = &'a String>) {
+        self.0.borrow_mut().may_forget.extend(addresses.cloned());
+    }
+
+    /// What went out of the record that way.
+    #[must_use]
+    pub fn forgotten(&self) -> BTreeSet<String> {
+        self.0.borrow().forgotten.clone()
+    }
+
     /// A process took the lock.
     pub fn locked(&self, process: usize) {
         let mut seen = self.0.borrow_mut();
@@ -236,6 +255,13 @@ impl Judge {
             )
         });
         (seen.serial, seen.lineage) = (recorded.serial, recorded.lineage);
+        let now = named(recorded, account);
+        let was = std::mem::replace(&mut seen.recorded, now.clone());
+        let left = was.into_iter().filter(|(address, identity)| {
+            seen.may_forget.contains(address) && !now.iter().any(|(_, known)| known == identity)
+        });
+        let left: Vec<String> = left.map(|(_, identity)| identity).collect();
+        seen.forgotten.extend(left);
         let open = recorded.approval.as_ref().filter(|approval| !approval.finished);
         for (address, resource) in recorded.roots() {
             let there = match address.kind {
@@ -389,6 +415,18 @@ impl Judge {
     pub fn fail(&self, why: String) {
         self.0.borrow_mut().failures.push(why);
     }
+}
+
+/// What a record names, and what its intents made, each with its address.
+fn named(recorded: &Recorded, account: &Account) -> BTreeSet<(String, String)> {
+    let roots = recorded.roots().map(|(address, root)| (address.to_string(), root.identity.clone()));
+    let intents = recorded.intents.iter().flat_map(|intent| {
+        let id = intent.id.to_string();
+        let keys = account.keys.iter().filter(move |(_, key)| key.tags.get(BYOB_INTENT) == Some(&id));
+        let made = keys.map(|(arn, _)| arn.clone()).chain(intent.name.clone());
+        made.map(|identity| (intent.address.to_string(), identity))
+    });
+    roots.chain(intents).collect()
 }
 
 /// A key was made: from now on it stands where the ends have its symbol.

@@ -9,9 +9,14 @@ use byob_plan::Plan;
 
 use crate::world::Account;
 
-/// What does not hold, in words. `plan`: the next one.
+/// What does not hold, in words. `plan`: the next one; `forgotten`: what is there and is to be left alone.
 #[must_use]
-pub fn unsettled(plan: &Plan, recorded: &Recorded, account: &Account) -> Vec<String> {
+pub fn unsettled(
+    plan: &Plan,
+    recorded: &Recorded,
+    account: &Account,
+    forgotten: &BTreeSet<String>,
+) -> Vec<String> {
     let mut all = Vec::new();
     let mut demand = |good: bool, why: String| {
         if !good {
@@ -31,10 +36,15 @@ pub fn unsettled(plan: &Plan, recorded: &Recorded, account: &Account) -> Vec<Str
         recorded.roots().filter(|(a, _)| a.kind == kind).map(|(_, r)| r.identity.clone()).collect()
     };
     let alive = account.keys.iter().filter(|(_, key)| key.state != KeyState::PendingDeletion);
-    let alive: BTreeSet<String> = alive.map(|(arn, _)| arn.clone()).collect();
-    let (recorded_keys, buckets) = (identities(RootKind::Key), account.buckets.keys().cloned().collect());
+    let recorded_keys = identities(RootKind::Key);
+    let expected =
+        |one: &&String, known: &BTreeSet<String>| !forgotten.contains(*one) || known.contains(*one);
+    let alive: BTreeSet<String> =
+        alive.map(|(arn, _)| arn).filter(|arn| expected(arn, &recorded_keys)).cloned().collect();
     demand(recorded_keys == alive, format!("keys recorded {recorded_keys:?}, there {alive:?}"));
     let recorded_buckets = identities(RootKind::Bucket);
+    let buckets: BTreeSet<String> =
+        account.buckets.keys().filter(|name| expected(name, &recorded_buckets)).cloned().collect();
     demand(recorded_buckets == buckets, format!("buckets recorded {recorded_buckets:?}, there {buckets:?}"));
     for (address, root) in recorded.roots() {
         let bucket = account.buckets.get(&root.identity);

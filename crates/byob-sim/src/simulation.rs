@@ -2,13 +2,13 @@
 //! for them, and, when all is quiet again, whether everything came to a good end.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use byob_plan::Plan;
 use byob_plan::event::Event;
+use byob_plan::{Mode, Plan};
 
 use crate::Dice;
 use crate::hand::meddle;
@@ -45,6 +45,15 @@ pub fn is_remote(seed: u64) -> bool {
     seed % 2 == 1
 }
 
+/// The first of the seeds of wide teams.
+pub const WIDE: u64 = 1_000_000;
+
+/// Whether a seed's team has a second key, changes labels, forgets buckets and keys, and applies single tables.
+#[must_use]
+pub fn is_wide(seed: u64) -> bool {
+    seed >= WIDE
+}
+
 /// Plays one seed. A panic is a failure like any other.
 #[must_use]
 pub fn play(seed: u64, bugs: Bugs, traced: bool) -> Outcome {
@@ -68,6 +77,7 @@ pub fn play(seed: u64, bugs: Bugs, traced: bool) -> Outcome {
 /// Everybody of one seed, and what they share.
 struct Team {
     dice: RefCell<Dice>,
+    wide: bool,
     bugs: Bugs,
     world: World,
     shelf: Shelf,
@@ -80,7 +90,7 @@ struct Team {
 
 /// One process of a team.
 enum Doing {
-    Apply { file: String, destroy: bool, consent: Consent },
+    Apply { file: String, destroy: bool, target: Option<String>, consent: Consent },
     Plan { file: String },
     Meddle,
 }
@@ -141,6 +151,7 @@ impl Team {
         }));
         Self {
             dice: RefCell::new(Dice::new(seed.wrapping_mul(0x0005_deec_e66d).wrapping_add(11))),
+            wide: is_wide(seed),
             bugs,
             world,
             shelf,
@@ -175,13 +186,16 @@ impl Team {
     }
 
     fn play(&self) {
-        let mut wanted = vec![self.roll(Wanted::first)];
+        let widened =
+            |wanted: Wanted| if self.wide { self.roll(|dice| wanted.widened(dice)) } else { wanted };
+        let mut wanted = vec![widened(self.roll(Wanted::first))];
         let rounds = 2 + self.roll(|dice| dice.size(3));
         for round in 0..rounds {
             if round > 0 {
                 let last = wanted.last().expect("the first").clone();
-                wanted.push(self.roll(|dice| last.next(dice)));
+                wanted.push(widened(self.roll(|dice| last.next(dice))));
             }
+            self.judge.may_forget(wanted.iter().flat_map(Wanted::forgets));
             self.round(&wanted);
             if !self.judge.failures().is_empty() {
                 return;
@@ -194,8 +208,10 @@ impl Team {
             let last = wanted.last().expect("the first").unprotected();
             let file = last.file();
             self.say(|| format!("nothing is protected any more\n{file}"));
-            self.together(vec![Doing::Apply { file: file.clone(), destroy: false, consent: Consent::Auto }]);
-            let destroy = || Doing::Apply { file: file.clone(), destroy: true, consent: Consent::Asked };
+            let apply =
+                |destroy, consent| Doing::Apply { file: file.clone(), destroy, target: None, consent };
+            self.together(vec![apply(false, Consent::Auto)]);
+            let destroy = || apply(true, Consent::Asked);
             self.together(vec![destroy(), destroy()]);
             wanted.push(last);
         }
@@ -206,7 +222,8 @@ impl Team {
 
     /// Commands for one configuration, side by side.
     fn round(&self, wanted: &[Wanted]) {
-        let newest = wanted.last().expect("the first").file();
+        let last = wanted.last().expect("the first");
+        let newest = last.file();
         self.say(|| format!("wanted\n{newest}"));
         // Somebody else's plan, whose digest is approved.
         let approved = self.roll(|dice| dice.one_in(3)).then(|| self.plan_alone(&newest)).flatten();
@@ -214,17 +231,20 @@ impl Team {
         let (applies, plans, hands) =
             self.roll(|dice| (1 + dice.size(3), dice.size(2), usize::from(dice.one_in(3))));
         for _ in 0..applies {
-            let file = match wanted.len() {
+            let (file, tables) = match wanted.len() {
                 // One works from an older checkout.
-                n if n > 1 && self.roll(|dice| dice.one_in(6)) => wanted[n - 2].file(),
-                _ => newest.clone(),
+                n if n > 1 && self.roll(|dice| dice.one_in(6)) => (wanted[n - 2].file(), &wanted[n - 2]),
+                _ => (newest.clone(), last),
             };
+            let target = (self.wide && approved.is_none() && self.roll(|dice| dice.one_in(6)))
+                .then(|| self.roll(|dice| tables.any_address(dice)))
+                .flatten();
             let consent = match &approved {
                 Some(digest) => Consent::Digest(digest.clone()),
                 None if self.roll(|dice| dice.of(&[true, false])) => Consent::Auto,
                 None => Consent::Asked,
             };
-            doing.push(Doing::Apply { file, destroy: false, consent });
+            doing.push(Doing::Apply { file, destroy: false, target, consent });
         }
         doing.extend((0..plans).map(|_| Doing::Plan { file: newest.clone() }));
         doing.extend((0..hands).map(|_| Doing::Meddle));
@@ -289,8 +309,9 @@ impl Team {
             processes.start(world.life(), async move {
                 world.time.sleep(Duration::from_secs(begins)).await;
                 match what {
-                    Doing::Apply { file, destroy, consent } => {
-                        self.apply(world, shelf, &file, destroy, consent).await
+                    Doing::Apply { file, destroy, target, consent } => {
+                        let mode = Mode { destroy, target: target.into_iter().collect(), ..Mode::default() };
+                        self.apply(world, shelf, &file, mode, consent).await
                     }
                     Doing::Plan { file } => {
                         self.say(|| format!("process {} plans", world.process()));
@@ -334,17 +355,21 @@ impl Team {
         world: &World,
         shelf: &Shelf,
         file: &str,
-        destroy: bool,
+        mode: Mode,
         consent: Consent,
     ) -> &'static str {
         let told = Told { team: self, world, agreed: !matches!(consent, Consent::Auto) };
         let mut command = Command::new(world, shelf, file);
-        command.mode.destroy = destroy;
+        command.mode = mode;
         command.onlooker = &told;
         command.consent = consent;
         command.lock_timeout = Duration::from_secs(self.roll(|dice| dice.of(&[0, 60, 120, 300])));
         command.interrupt_after = self.roll(|dice| dice.one_in(8).then(|| dice.size(20)));
-        self.say(|| format!("process {} begins: {:?}", world.process(), command.consent));
+        self.say(|| {
+            let target = if command.mode.target.is_empty() { "" } else { " --target " };
+            let named: Vec<&str> = command.mode.target.iter().map(String::as_str).collect();
+            format!("process {} begins: {:?}{target}{}", world.process(), command.consent, named.join(" "))
+        });
         let ended = command.apply().await;
         if command.was_interrupted() {
             world.count("somebody asked to stop");
@@ -362,8 +387,12 @@ impl Team {
     fn in_the_end(&self, wanted: &[Wanted], destroyed: bool) {
         self.say(|| "nothing goes wrong any more".to_owned());
         // What was being destroyed is destroyed, unless it is protected still, or holds something.
-        let last = wanted.last().filter(|_| destroyed).map(|last| (last, true));
-        for (wanted, destroy) in last.into_iter().chain(wanted.iter().rev().map(|wanted| (wanted, false))) {
+        let last = wanted.last().filter(|_| destroyed).map(|last| (last.clone(), true));
+        let mut all: VecDeque<(Wanted, bool)> = last.into_iter().collect();
+        all.extend(wanted.iter().rev().map(|wanted| (wanted.clone(), false)));
+        let mut refused: BTreeSet<String> = BTreeSet::new();
+        let mut asked = 0;
+        while let Some((wanted, destroy)) = all.pop_front() {
             let file = wanted.file();
             let mut last = None;
             for _ in 0..5 {
@@ -387,8 +416,23 @@ impl Team {
                 }
             }
             match last {
-                // What the rules refuse (a protected table taken out, a bucket with data) is not wanted after all.
-                Some(Ended::Blocked(_)) => continue,
+                // What the rules refuse (a protected table taken out, a bucket with data) is not wanted after all; where
+                // nothing else is possible, it is left alone, as the help of those errors says.
+                Some(Ended::Blocked(why)) => {
+                    refused.extend(why.iter().filter_map(|line| {
+                        line.split(['.', ' '])
+                            .nth(1)
+                            .map(|label| format!("{}.{label}", line.split('.').next().unwrap_or_default()))
+                    }));
+                    if all.is_empty() && self.wide && asked < 3 {
+                        asked += 1;
+                        let leaving = wanted.leaving(&refused);
+                        self.judge.may_forget(leaving.forgets().iter());
+                        self.say(|| format!("what is refused is left alone\n{}", leaving.file()));
+                        all.push_back((leaving, false));
+                    }
+                    continue;
+                }
                 Some(Ended::NothingToDo | Ended::AlreadyApplied) => {}
                 other => return self.judge.fail(format!("it does not converge: {other:?}")),
             }
@@ -399,7 +443,7 @@ impl Team {
             command.mode.destroy = destroy;
             let plan = run(&world.time, world.life(), command.plan()).ended();
             let recorded = self.shelf.stored().unwrap_or_default().unwrap_or_default();
-            for why in unsettled(&plan, &recorded, &self.world.account()) {
+            for why in unsettled(&plan, &recorded, &self.world.account(), &self.judge.forgotten()) {
                 self.judge.fail(format!("not settled in the end: {why}"));
             }
             return;

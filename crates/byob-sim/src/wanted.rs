@@ -1,5 +1,6 @@
 //! Configurations from a seed: what one team wants of its buckets, and how that changes.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::Dice;
@@ -9,16 +10,29 @@ use crate::Dice;
 pub(crate) struct Wanted {
     buckets: Vec<BucketTable>,
     key: Option<KeyTable>,
+    /// Of a wide team.
+    second: Option<KeyTable>,
     team: usize,
+    /// How many labels there were.
+    labels: usize,
+    /// Addresses that are to be left alone; their tables are gone for good.
+    forget: Vec<String>,
+    /// Aliases that are not to be used any more: another stack's, as far as byob knows.
+    lost: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone)]
 struct BucketTable {
+    label: usize,
     present: bool,
+    /// It was forgotten, and has no table any more.
+    forgotten: bool,
     protect: bool,
     force_destroy: bool,
     /// Under the key, where there is one.
     under_key: bool,
+    /// Under the second one, where there is one.
+    under_second: bool,
     sse_c: bool,
     tls_only: bool,
     /// 0: says nothing, now and later.
@@ -30,8 +44,10 @@ struct BucketTable {
     wandb: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct KeyTable {
+    /// 0: as its alias.
+    label: usize,
     protect: bool,
     rotation: usize,
     manager: usize,
@@ -57,15 +73,19 @@ impl Wanted {
     #[must_use]
     pub(crate) fn first(dice: &mut Dice) -> Self {
         let key = (!dice.one_in(3)).then(|| KeyTable {
+            label: 0,
             protect: dice.one_in(2),
             rotation: dice.size(3),
             manager: dice.size(3),
         });
-        let buckets = (0..1 + dice.size(3)).map(|_| BucketTable {
+        let buckets = (0..1 + dice.size(3)).map(|label| BucketTable {
+            label,
             present: true,
+            forgotten: false,
             protect: dice.one_in(2),
             force_destroy: dice.one_in(3),
             under_key: key.is_some() && !dice.one_in(3),
+            under_second: false,
             sse_c: dice.one_in(4),
             tls_only: dice.one_in(2),
             versioning: dice.size(3),
@@ -75,7 +95,122 @@ impl Wanted {
             block: dice.size(3),
             wandb: !dice.one_in(6),
         });
-        Self { buckets: buckets.collect(), key, team: dice.size(3) }
+        let buckets: Vec<BucketTable> = buckets.collect();
+        let labels = buckets.len();
+        let team = dice.size(3);
+        Self { buckets, key, second: None, team, labels, forget: Vec::new(), lost: Vec::new() }
+    }
+
+    /// A wide team: with a second key, tables that get other labels and exchange them, and buckets and keys that are
+    /// forgotten.
+    #[must_use]
+    pub(crate) fn widened(mut self, dice: &mut Dice) -> Self {
+        match &mut self.second {
+            None if dice.one_in(2) && !self.lost.contains(&"l") => {
+                self.second = Some(KeyTable { protect: dice.one_in(3), ..KeyTable::default() });
+            }
+            Some(key) if !key.protect && dice.one_in(5) => self.second = None,
+            Some(key) if dice.one_in(2) => {
+                (key.protect, key.rotation, key.manager) = (dice.one_in(2), dice.size(3), dice.size(3));
+            }
+            _ => {}
+        }
+        if self.lost.contains(&"k") {
+            self.key = None;
+        }
+        for bucket in self.buckets.iter_mut().filter(|_| dice.one_in(2)) {
+            bucket.under_second = self.second.is_some() && !bucket.under_second;
+        }
+        self.label(dice);
+        self.forget(dice);
+        let (first, second) = (self.key.is_some(), self.second.is_some());
+        for bucket in &mut self.buckets {
+            bucket.present &= !bucket.forgotten;
+            bucket.under_key &= first;
+            bucket.under_second &= second;
+        }
+        self
+    }
+
+    /// New labels, and labels that go from one to another.
+    fn label(&mut self, dice: &mut Dice) {
+        for at in 0..self.buckets.len() {
+            let other = dice.size(self.buckets.len());
+            match dice.below(6) {
+                0 if !self.buckets[at].forgotten => {
+                    self.buckets[at].label = self.labels;
+                    self.labels += 1;
+                }
+                1 if !self.buckets[at].forgotten && !self.buckets[other].forgotten => {
+                    let label = self.buckets[other].label;
+                    self.buckets[other].label = std::mem::replace(&mut self.buckets[at].label, label);
+                }
+                _ => {}
+            }
+        }
+        for key in [&mut self.key, &mut self.second].into_iter().flatten().filter(|_| dice.one_in(6)) {
+            key.label = self.labels;
+            self.labels += 1;
+        }
+        // Two keys may exchange their labels too.
+        if let (Some(one), Some(other)) = (&mut self.key, &mut self.second)
+            && one.label > 0
+            && other.label > 0
+            && dice.one_in(3)
+        {
+            std::mem::swap(&mut one.label, &mut other.label);
+        }
+    }
+
+    fn forget(&mut self, dice: &mut Dice) {
+        let mut tables = self.buckets.iter().filter(|bucket| bucket.present && !bucket.forgotten).count();
+        for bucket in &mut self.buckets {
+            if bucket.present && !bucket.forgotten && tables > 1 && dice.one_in(10) {
+                bucket.forgotten = true;
+                self.forget.push(format!("bucket.b{}", bucket.label));
+                tables -= 1;
+            }
+        }
+        for (alias, key) in [("k", &mut self.key), ("l", &mut self.second)] {
+            if dice.one_in(20)
+                && let Some(table) = key.take()
+            {
+                self.forget.push(format!("key.{}", table.label(alias)));
+                self.lost.push(alias);
+            }
+        }
+    }
+
+    /// What a wide team leaves alone.
+    #[must_use]
+    pub(crate) fn forgets(&self) -> &[String] {
+        &self.forget
+    }
+
+    /// The same, with those of these addresses left alone that have no table.
+    #[must_use]
+    pub(crate) fn leaving(&self, addresses: &BTreeSet<String>) -> Self {
+        let mut next = self.clone();
+        let tables = self.addresses();
+        let more = addresses.iter().filter(|one| !tables.contains(one) && !self.forget.contains(one));
+        next.forget.extend(more.cloned());
+        next
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let buckets = self.buckets.iter().filter(|bucket| bucket.present);
+        let mut all: Vec<String> = buckets.map(|bucket| format!("bucket.b{}", bucket.label)).collect();
+        let keys = [("k", &self.key), ("l", &self.second)];
+        let keys = keys.into_iter().filter_map(|(alias, key)| Some((alias, key.as_ref()?)));
+        all.extend(keys.map(|(alias, key)| format!("key.{}", key.label(alias))));
+        all
+    }
+
+    /// One of the tables.
+    #[must_use]
+    pub(crate) fn any_address(&self, dice: &mut Dice) -> Option<String> {
+        let mut all = self.addresses();
+        (!all.is_empty()).then(|| all.swap_remove(dice.size(all.len())))
     }
 
     /// What it wants next.
@@ -111,7 +246,7 @@ impl Wanted {
             Some(key) if dice.one_in(2) => {
                 (key.protect, key.rotation, key.manager) = (dice.one_in(2), dice.size(3), dice.size(3));
             }
-            None if dice.one_in(4) => next.key = Some(KeyTable { protect: false, rotation: 0, manager: 0 }),
+            None if dice.one_in(4) => next.key = Some(KeyTable::default()),
             _ => {}
         }
         if dice.one_in(3) {
@@ -125,30 +260,42 @@ impl Wanted {
     pub(crate) fn unprotected(&self) -> Self {
         let mut next = self.clone();
         next.buckets.iter_mut().for_each(|bucket| (bucket.protect, bucket.force_destroy) = (false, true));
-        next.key.iter_mut().for_each(|key| key.protect = false);
+        next.key.iter_mut().chain(&mut next.second).for_each(|key| key.protect = false);
         next
     }
 
     /// The file.
     #[must_use]
     pub(crate) fn file(&self) -> String {
-        let mut text =
-            "version = 1\n[aws]\nregion = \"us-east-1\"\n[wandb]\ndeployment = \"multi-tenant-cloud\"\n"
-                .to_owned();
+        let mut text = format!("version = 1\nforget = {:?}\n", self.forget);
+        text.push_str("[aws]\nregion = \"us-east-1\"\n[wandb]\ndeployment = \"multi-tenant-cloud\"\n");
         text.push_str(TEAM[self.team]);
         for (number, bucket) in self.buckets.iter().enumerate().filter(|(_, bucket)| bucket.present) {
-            text.push_str(&bucket.table(number));
+            let keys = [&self.key, &self.second].map(Option::as_ref);
+            text.push_str(&bucket.table(number, keys));
         }
-        if let Some(key) = &self.key {
+        for (alias, key) in [("k", &self.key), ("l", &self.second)] {
+            let Some(key) = key else { continue };
             let (rotation, manager) = (ROTATION[key.rotation], MANAGER[key.manager]);
-            let _ = write!(text, "[key.k]\nalias = \"k\"\nprotect = {}\n{rotation}{manager}", key.protect);
+            let _ = write!(
+                text,
+                "[key.{}]\nalias = \"{alias}\"\nprotect = {}\n{rotation}{manager}",
+                key.label(alias),
+                key.protect
+            );
         }
         text
     }
 }
 
+impl KeyTable {
+    fn label(&self, alias: &str) -> String {
+        if self.label == 0 { alias.to_owned() } else { format!("k{}", self.label) }
+    }
+}
+
 impl BucketTable {
-    fn table(&self, number: usize) -> String {
+    fn table(&self, number: usize, keys: [Option<&KeyTable>; 2]) -> String {
         let statement = |sid: &str, who: &[&str], actions: &[&str]| {
             format!(
                 "{{ Sid = \"{sid}\", Effect = \"Allow\", Principal = {{ AWS = {who:?} }}, Action = {actions:?}, \
@@ -170,16 +317,21 @@ impl BucketTable {
             }
             _ => "",
         };
+        let key = match (keys, self.under_key, self.under_second) {
+            ([_, Some(second)], _, true) => Some(second.label("l")),
+            ([Some(first), _], true, _) => Some(first.label("k")),
+            _ => None,
+        };
+        let encryption = key.map_or_else(
+            || "\"sse-s3\"".to_owned(),
+            |label| format!("{{ type = \"sse-kms\", key = \"key.{label}\", bucket_key = true }}"),
+        );
         format!(
-            "[bucket.b{number}]\nname = \"acme-{number}\"\nprotect = {}\nforce_destroy = {}\nencryption = {}\n\
+            "[bucket.b{}]\nname = \"acme-{number}\"\nprotect = {}\nforce_destroy = {}\nencryption = {encryption}\n\
              sse_c = \"{}\"\ntls_only = {}\n{}{}{}{block}wandb_access = {}\nextra_statements = [{readers}]\n",
+            self.label,
             self.protect,
             self.force_destroy,
-            if self.under_key {
-                "{ type = \"sse-kms\", key = \"key.k\", bucket_key = true }"
-            } else {
-                "\"sse-s3\""
-            },
             if self.sse_c { "allowed" } else { "blocked" },
             self.tls_only,
             VERSIONING[self.versioning],

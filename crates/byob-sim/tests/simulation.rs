@@ -71,7 +71,9 @@ fn every_seed_comes_to_a_good_end() {
 /// Seeds beyond those that found something when they were first played; see docs/reliability.md.
 #[test]
 fn what_was_found_once_stays_mended() {
-    for seed in [1816, 2096, 2410, 3209, 4109, 6242, 21799] {
+    for seed in
+        [1816, 2096, 2410, 3209, 4109, 6242, 21799, 1_000_119, 1_000_167, 1_000_309, 1_000_816, 1_000_943]
+    {
         assert_eq!(play(seed, Bugs::default(), false).failures, [""; 0], "seed {seed}");
     }
 }

@@ -14,7 +14,7 @@ use crate::address::{Kind, RootAddress, RootKind};
 use crate::config::{Configuration, ForeignStatements, NameSource, Waiver, Wandb};
 use crate::diagnostic::Diagnostic;
 use crate::kind::{Accepted, Attributes, KeyRef, Waivers};
-use crate::recorded::{Recorded, RecordedResource};
+use crate::recorded::{ApprovedStep, Recorded, RecordedResource};
 
 pub use statements::{KEY_USE_ACTIONS, REFERENCE_ACTIONS, REFERENCE_KEY_ACTIONS, STORAGE_ACTIONS};
 
@@ -232,6 +232,27 @@ pub fn recorded_by_name<'a>(
     recorded.roots().find(|(address, r)| address.kind == RootKind::Bucket && r.identity == name)
 }
 
+/// The alias of what is recorded, or was begun, as the key at this address: as recorded; else, where the run that makes it
+/// did not end, as its approval says.
+#[must_use]
+pub fn alias_of<'a>(recorded: &'a Recorded, address: &RootAddress) -> Option<&'a str> {
+    if let Some(alias) = recorded.resources.get(&address.aspect(Kind::Alias)) {
+        return alias.attributes.get("name").and_then(Value::as_str);
+    }
+    let approval = recorded.approval.as_ref().filter(|approval| !approval.finished)?;
+    // It may be about to move, and another one to come here.
+    let root = |step: &&ApprovedStep| step.address.kind.is_root() && step.from.is_some();
+    let moved = approval.steps.iter().filter(root).find(|step| step.from.as_ref() == Some(address));
+    let comes = approval.steps.iter().filter(root).any(|step| step.address.root() == *address);
+    let at = match moved {
+        Some(step) => step.address.root(),
+        None if comes => return None,
+        None => address.clone(),
+    };
+    let alias = approval.steps.iter().rfind(|step| step.address == at.aspect(Kind::Alias))?;
+    alias.document.get("name").and_then(Value::as_str)
+}
+
 /// The recorded key with this alias in this region (any, where it is not known), under whatever address.
 #[must_use]
 pub fn recorded_by_alias<'a>(
@@ -242,10 +263,7 @@ pub fn recorded_by_alias<'a>(
     recorded.roots().find(|(address, r)| {
         address.kind == RootKind::Key
             && region.is_none_or(|region| region == r.region)
-            && recorded
-                .resources
-                .get(&address.aspect(Kind::Alias))
-                .is_some_and(|a| a.attributes.get("name").and_then(Value::as_str) == Some(alias))
+            && alias_of(recorded, address) == Some(alias)
     })
 }
 
@@ -261,9 +279,7 @@ pub fn recorded_key<'a>(
 ) -> Option<(RootAddress, &'a RecordedResource)> {
     recorded_by_alias(recorded, alias, region).or_else(|| {
         let here = recorded.root(address)?;
-        let its_alias = recorded.resources.get(&address.aspect(Kind::Alias));
-        let its_alias = its_alias.and_then(|a| a.attributes.get("name")).and_then(Value::as_str);
-        let elsewhere = its_alias.is_some_and(|name| wanted(name, &here.region));
+        let elsewhere = alias_of(recorded, address).is_some_and(|name| wanted(name, &here.region));
         (!elsewhere).then(|| (address.clone(), here))
     })
 }

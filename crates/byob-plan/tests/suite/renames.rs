@@ -1,12 +1,15 @@
 //! Identity goes before address: a table under another label is the same root, and only its record and its
 //! `byob:address` tag move.
 
-use byob_model::call::Operation;
-use byob_model::kind::BYOB_ADDRESS;
-use byob_plan::Action;
-use byob_plan::approval::{Standing, standing};
+use std::collections::BTreeSet;
 
-use crate::scene::{Scene, operations, step, steps};
+use byob_model::call::Operation;
+use byob_model::kind::{BYOB_ADDRESS, BYOB_INTENT};
+use byob_model::recorded::Intent;
+use byob_plan::approval::{Standing, standing};
+use byob_plan::{Action, Rule};
+
+use crate::scene::{Scene, assert_refused, operations, step, steps};
 
 fn bucket(label: &str, name: &str) -> String {
     format!(
@@ -216,4 +219,101 @@ fn a_key_whose_alias_another_table_takes_is_not_claimed_twice() {
     alone.apply();
     alone.assert_settled();
     assert_eq!(alone.world.keys.len(), 2);
+}
+
+/// A run made a key and died before it was recorded; the key carries the run's intent, and has its alias or not yet.
+fn interrupted(label: &str, alias: &str, has_alias: bool) -> Scene {
+    let mut scene = Scene::applied(&key(label, alias));
+    let arn = scene.world.arn("us-east-1", alias);
+    let plan = Scene::new(&key(label, alias)).plan();
+    let id = uuid::Uuid::from_u128(9);
+    scene.recorded.resources.clear();
+    scene.recorded.approval = Some(byob_plan::approval::open(&plan));
+    scene.recorded.intents = vec![Intent {
+        id,
+        address: format!("key.{label}").parse().unwrap(),
+        account_id: crate::world::ACCOUNT.into(),
+        region: "us-east-1".into(),
+        name: None,
+        at: 0,
+        keys_used: BTreeSet::new(),
+    }];
+    scene.world.key(&arn).tags.insert(BYOB_INTENT.into(), id.to_string());
+    if !has_alias {
+        scene.world.aliases.clear();
+    }
+    scene
+}
+
+/// Found by the simulation (seed 1000119): the table of a key that an interrupted run had made got another label. The key
+/// was taken over for the new label by its alias, and deleted for the old one, in the same plan.
+#[test]
+fn a_key_of_an_interrupted_run_goes_with_its_alias_to_another_label() {
+    for has_alias in [true, false] {
+        let mut scene = interrupted("k", "one", has_alias).with(&key("z", "one"));
+        let arn = scene.world.keys.keys().next().unwrap().clone();
+        let plan = scene.plan();
+        assert_eq!(step(&plan, "key.z").action, Action::Adopt, "{:?}", steps(&plan));
+        assert_eq!(step(&plan, "key.z").identity.as_ref(), Some(&arn));
+        assert!(plan.steps.iter().all(|step| step.action != Action::Delete), "{:?}", steps(&plan));
+        scene.apply();
+        assert_eq!(recorded(&scene), [("key.z".to_owned(), arn)]);
+        assert_eq!(scene.world.keys.len(), 1);
+    }
+}
+
+#[test]
+fn two_keys_of_interrupted_runs_that_exchange_labels_go_with_their_aliases() {
+    let mut scene = interrupted("k", "one", true);
+    let mut other = interrupted("l", "two", true).recorded.intents.remove(0);
+    other.id = uuid::Uuid::from_u128(10);
+    let one = scene.world.arn("us-east-1", "one");
+    let (mut second, region) = (scene.world.key(&one).clone(), "us-east-1".to_owned());
+    second.tags.insert(BYOB_INTENT.into(), other.id.to_string());
+    let two = scene.world.make_key(&region, second);
+    scene.world.aliases.insert((region, "alias/two".into()), two.clone());
+    scene.recorded.intents.push(other);
+    scene.tables = key("k", "two") + &key("l", "one");
+    let plan = scene.plan();
+    assert!(plan.steps.iter().all(|step| step.action != Action::Delete), "{:?}", steps(&plan));
+    assert_eq!(step(&plan, "key.k").identity.as_ref(), Some(&two));
+    assert_eq!(step(&plan, "key.l").identity.as_ref(), Some(&one));
+}
+
+/// A recorded key whose alias the run that made it did not get to.
+#[test]
+fn a_recorded_key_without_its_alias_goes_to_the_table_of_that_alias() {
+    let mut scene = Scene::applied(&key("k", "one")).with(&key("z", "one"));
+    scene.recorded.approval = Some(byob_plan::approval::open(&Scene::new(&key("k", "one")).plan()));
+    scene.recorded.resources.remove(&"key.k.alias".parse().unwrap());
+    scene.world.aliases.clear();
+    let plan = scene.plan();
+    assert_eq!(step(&plan, "key.z").from.as_ref().map(ToString::to_string).as_deref(), Some("key.k"));
+    assert!(!plan.blocked());
+}
+
+/// Found by a reader: somebody gave a recorded key a second alias, and a new table asked for that one.
+#[test]
+fn a_recorded_key_is_not_taken_by_the_table_of_another_alias_of_it() {
+    let mut scene = Scene::applied(&key("k", "one"));
+    let arn = scene.world.arn("us-east-1", "one");
+    scene.world.aliases.insert(("us-east-1".into(), "alias/two".into()), arn.clone());
+    scene.tables = key("k", "one") + &key("z", "two");
+    let plan = scene.plan();
+    assert_refused(&plan, Rule::AliasTaken, "key.z.alias");
+    assert!(plan.findings[0].message.contains("key.k") && plan.findings[0].help.contains("key = \"key.k\""));
+    assert!(plan.steps.is_empty(), "{:?}", steps(&plan));
+}
+
+/// Found by the simulation (seed 1000816): a target moved a bucket to a label at which another one was recorded, which an
+/// error kept there: it was not known any more.
+#[test]
+fn a_target_does_not_move_a_bucket_over_another_one() {
+    let mut scene = Scene::applied(&(bucket("a", "one") + &bucket("b", "two") + &bucket("c", "three")));
+    scene.tables = bucket("a", "three") + &bucket("c", "two");
+    assert!(scene.plan().blocked());
+    scene.mode.target = ["bucket.c".to_owned()].into();
+    let plan = scene.plan();
+    assert_refused(&plan, Rule::CannotChange, "bucket.c");
+    assert!(plan.findings[0].message.contains("acme-three"), "{}", plan.findings[0].message);
 }
