@@ -47,7 +47,9 @@ pub fn wanted(desired: Option<&Desired>, recorded: &Recorded) -> Wanted {
                     bucket.region.clone_from(&root.region);
                 }
                 bucket.aspects.extend(managed);
-                let access = [Kind::PublicAccessBlock, Kind::Ownership, Kind::BucketPolicy];
+                // The key that it is on, whoever put it there, holds its data.
+                let access =
+                    [Kind::PublicAccessBlock, Kind::Ownership, Kind::BucketPolicy, Kind::Encryption];
                 bucket.beside = access.into_iter().filter(|kind| !bucket.aspects.contains(kind)).collect();
                 if let Some(KeyRef::Arn(arn)) = root.encryption_key() {
                     wanted.keys.entry(arn.clone()).or_default();

@@ -411,3 +411,29 @@ fn a_bucket_that_is_forgotten_again_has_still_used_its_first_key() {
     scene.tables = "[key.two]\nalias = \"two\"\nprotect = false\n".into();
     assert_refused(&scene.plan(), Rule::KeyInUse, "key.one");
 }
+
+/// Found by a reader: a bucket whose encryption nobody manages, as a reference bucket's is, was on a key of this
+/// configuration all the same; the key's table was taken out, and the key was to be deleted.
+#[test]
+fn a_key_stays_while_a_bucket_is_on_it_whose_encryption_is_left_alone() {
+    let key = "[key.k]\nalias = \"k\"\nprotect = false\n";
+    for bucket in [
+        "[bucket.r]\nname = \"acme-r\"\npurpose = \"reference\"\n",
+        "[bucket.r]\nname = \"acme-r\"\nunmanaged = [\"encryption\"]\n",
+    ] {
+        let mut scene = Scene::applied(key);
+        let arn = scene.world.arn("us-east-1", "k");
+        let live = scene.world.make_bucket("acme-r", "us-east-1");
+        let plain = live.encryption.clone();
+        let under = live.encryption.as_mut().unwrap();
+        under.algorithm = byob_model::kind::Algorithm::Kms;
+        under.kms_key = Some(byob_model::kind::KeyRef::Arn(arn.clone()));
+        live.holds_data = true;
+        scene.tables = format!("{key}{bucket}");
+        scene.import("bucket.r");
+        let mut gone = scene.with(bucket);
+        assert_refused(&gone.plan(), Rule::KeyInUse, "key.k");
+        gone.world.bucket("acme-r").encryption = plain;
+        assert_eq!(step(&gone.plan(), "key.k").action, Action::Delete);
+    }
+}
