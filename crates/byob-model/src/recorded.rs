@@ -149,6 +149,10 @@ pub struct ApprovedStep {
     pub document: Value,
     /// What it did, as the plan spells actions; only to say so.
     pub action: String,
+    /// What stood at the address: a bucket's name, a key's ARN. `None` where it was still to be made, and in records of
+    /// earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// Of a step without a document: its writes, each as the operation and what it is about (`DeleteBucket acme-a`). To leave
     /// something alone is not to delete it, and what stands at an address may have become something else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -46,19 +46,23 @@ pub(crate) fn plan_digest(plan: &Plan) -> String {
 /// The approval that applying this plan opens.
 #[must_use]
 pub fn open(plan: &Plan) -> Approval {
-    let steps = plan.steps.iter().map(approved).collect();
+    let steps = plan.steps.iter().map(|step| approved(plan, step)).collect();
     Approval { digest: plan.digest.clone(), steps, finished: false, target: plan.mode.target.clone() }
 }
 
 /// Takes the forms that this plan puts in between into an approval that goes on: then they are known as byob's own.
 pub fn go_on(approval: &mut Approval, plan: &Plan) {
-    let between: Vec<ApprovedStep> =
-        plan.steps.iter().filter(|step| step.phase == 1 && !among(step, approval)).map(approved).collect();
+    let between =
+        plan.steps.iter().filter(|step| step.phase == 1 && !among(step, approval));
+    let between: Vec<ApprovedStep> = between.map(|step| approved(plan, step)).collect();
     approval.steps.extend(between);
 }
 
-fn approved(step: &Step) -> ApprovedStep {
+fn approved(plan: &Plan, step: &Step) -> ApprovedStep {
+    let root = step.address.root();
+    let made = plan.steps.iter().any(|s| s.address == root.address() && s.action == Action::Create);
     ApprovedStep {
+        identity: step.identity.clone().filter(|_| !made),
         address: step.address.clone(),
         from: step.from.clone(),
         document: step.document.clone(),
@@ -182,6 +186,8 @@ fn among(step: &Step, approval: &Approval) -> bool {
     approval.steps.iter().any(|approved| {
         approved.address == step.address
             && approved.document == step.document
+            // What stands there by now may be another one.
+            && (approved.identity.is_none() || step.identity.is_none() || approved.identity == step.identity)
             && (!step.document.is_null()
                 || (gone(&approved.action) == gone(step.action.as_str())
                     && writes(step).iter().all(|write| approved.calls.contains(write))))

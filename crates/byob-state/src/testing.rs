@@ -68,6 +68,7 @@ pub(crate) fn a_record(serial: u64) -> Recorded {
                 from: Some(RootAddress::bucket("old-label")),
                 document: json!({"name": name}),
                 action: "adopt".into(),
+                identity: Some(name.to_owned()),
                 calls: Vec::new(),
             }],
             finished: false,
@@ -179,12 +180,14 @@ fn intents() -> impl Strategy<Value = Intent> {
 
 fn approvals() -> impl Strategy<Value = Approval> {
     let calls = vec("[a-z ]{1,4}", 0..2);
-    let steps = (addresses(), prop::option::of(roots()), documents(), "[a-z]{1,4}", calls);
-    let steps = steps.prop_map(|(address, from, document, action, calls)| ApprovedStep {
+    let identity = prop::option::of("[a-z]{1,3}");
+    let steps = (addresses(), prop::option::of(roots()), documents(), "[a-z]{1,4}", identity, calls);
+    let steps = steps.prop_map(|(address, from, document, action, identity, calls)| ApprovedStep {
         address,
         from,
         document,
         action,
+        identity,
         calls,
     });
     let target = btree_set("[a-z]{1,3}", 0..2);

@@ -300,3 +300,25 @@ fn a_key_that_nothing_claims_is_deleted_and_not_lost_sight_of() {
     scene.tables = String::new();
     assert!(deletes(&scene, &arn));
 }
+
+/// Found by a reader: while an approval was open its key was taken out of the record, and another one imported at its
+/// address: what was approved for the first was put on the second.
+#[test]
+fn what_was_approved_for_a_key_is_not_for_another_one_at_its_address() {
+    let key = "[key.k]\nalias = \"k\"\n";
+    let mut scene = Scene::applied(key);
+    let manager = "managers = [\"arn:aws:iam::123456789012:role/team-x\"]\n";
+    scene.tables = format!("{key}{manager}rotation_days = 200\n");
+    let plan = scene.plan();
+    assert_eq!(steps(&plan), ["update key.k.policy", "update key.k.rotation"]);
+    scene.perform(&plan, 1);
+    assert_eq!(stands(&scene, &plan.digest), Standing::Resumed);
+    let arn = scene.world.arn("us-east-1", "k");
+    let other = scene.world.key(&arn).clone();
+    let other = scene.world.make_key("us-east-1", other);
+    scene.world.aliases.insert(("us-east-1".into(), "alias/k".into()), other.clone());
+    for resource in scene.recorded.resources.values_mut() {
+        resource.identity.clone_from(&other);
+    }
+    assert!(matches!(stands(&scene, &plan.digest), Standing::Stale(_)));
+}

@@ -213,6 +213,7 @@ fn an_approved_step_of_another_address_means_nothing() {
         from: None,
         document: Value::Null,
         action: "create".into(),
+        identity: None,
         calls: Vec::new(),
     };
     scene.recorded.approval = Some(Approval {
