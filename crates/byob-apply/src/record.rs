@@ -16,11 +16,9 @@ use serde_json::Value;
 pub fn finish(recorded: &mut Recorded, last: &Plan) {
     let arns = arns(recorded);
     apply(recorded, &last.record, &arns);
-    let resources = &recorded.resources;
-    recorded.intents.retain(|intent| {
-        let root = resources.get(&intent.address.address());
-        root.is_none_or(|root| made_another(intent, &root.identity, last))
-    });
+    let intents = std::mem::take(&mut recorded.intents);
+    recorded.intents =
+        intents.into_iter().filter(|intent| its_root(recorded, intent, last).is_none()).collect();
 }
 
 /// Everything that a plan was about is done: so is everything that was approved, if that is no more than the plan was
@@ -33,12 +31,19 @@ pub(crate) fn close(recorded: &mut Recorded, plan: &Plan, own: bool) {
     }
 }
 
-/// Whether an intent made something else than this root, or is to: what is recorded at its address is not its.
-pub(crate) fn made_another(intent: &Intent, identity: &str, plan: &Plan) -> bool {
-    match &intent.name {
-        Some(name) => name != identity,
-        None => plan.made.get(&intent.id).is_some_and(|arn| arn != identity),
+/// Whether an intent made what is recorded at this root, under whatever address it was begun: labels change.
+pub(crate) fn made(intent: &Intent, root: &RootAddress, identity: &str, plan: &Plan) -> bool {
+    match (&intent.name, plan.made.get(&intent.id)) {
+        (Some(name), _) => root.kind == RootKind::Bucket && name == identity,
+        (None, Some(arn)) => arn == identity,
+        (None, None) => intent.address == *root,
     }
+}
+
+/// What an intent made, if it is recorded.
+pub(crate) fn its_root(recorded: &Recorded, intent: &Intent, plan: &Plan) -> Option<RootAddress> {
+    let mut roots = recorded.roots();
+    roots.find(|(root, known)| made(intent, root, &known.identity, plan)).map(|(root, _)| root)
 }
 
 /// What needs no step, of the roots that are there: recorded before the first step, because a run may end badly.

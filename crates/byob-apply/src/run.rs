@@ -278,8 +278,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             plan.steps.iter().any(|s| s.address == root.address() && comes(s)) || tags_to_come(plan, root)
         };
         let done = |i: &Intent| {
-            let root = recorded.root(&i.address);
-            root.is_some_and(|root| !record::made_another(i, &root.identity, plan)) && !to_come(&i.address)
+            record::its_root(recorded, i, plan).is_some_and(|root| !to_come(&root) && !to_come(&i.address))
         };
         // What is seen of an intent stays known, whatever else is made at its address.
         let replaced = |i: &Intent| anew.contains(&i.address) && !plan.made.contains_key(&i.id);
@@ -306,9 +305,12 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             return Vec::new();
         }
         let identity = recorded.root(&root).map(|root| root.identity.clone()).or(before);
-        let another = |i: &Intent| identity.as_ref().is_some_and(|id| record::made_another(i, id, plan));
+        let its = |i: &Intent| match &identity {
+            Some(identity) => record::made(i, &root, identity, plan),
+            None => i.address == root,
+        };
         let (done, left): (Vec<Intent>, Vec<Intent>) =
-            std::mem::take(&mut recorded.intents).into_iter().partition(|i| i.address == root && !another(i));
+            std::mem::take(&mut recorded.intents).into_iter().partition(its);
         recorded.intents = left;
         let mut entries = Vec::new();
         for intent in done {
@@ -334,6 +336,19 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
     ) -> StepContext<'b, C, S, K> {
         let root = step.address.root();
         let made = plan.steps.iter().any(|s| s.address == root.address() && s.action == Action::Create);
+        // Others may have been begun at this address, before labels changed.
+        let name = step.calls.iter().find_map(|call| match &call.target {
+            Target::Bucket { name, .. } => Some(name),
+            Target::Key { .. } => None,
+        });
+        let arn = recorded.root(&root).map(|root| &root.identity).or(step.identity.as_ref());
+        let its = |intent: &&Intent| match &intent.name {
+            Some(_) => intent.name.as_ref() == name,
+            None => match plan.made.get(&intent.id) {
+                Some(found) => Some(found) == arn,
+                None => intent.address == root,
+            },
+        };
         let mut known_policies = Vec::new();
         if let Some(known) = recorded.resources.get(&step.address).and_then(|r| r.typed().ok()) {
             known_policies.push(known);
@@ -350,7 +365,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             clock: self.clock,
             pace: self.pace,
             lineage: recorded.lineage.unwrap_or_default(),
-            intent: recorded.intents.iter().find(|i| i.address == root).cloned(),
+            intent: recorded.intents.iter().find(its).cloned(),
             created: made || recorded.root(&root).is_some_and(|r| r.created),
             settle,
             arns: arns.clone(),

@@ -52,8 +52,7 @@ pub fn open(plan: &Plan) -> Approval {
 
 /// Takes the forms that this plan puts in between into an approval that goes on: then they are known as byob's own.
 pub fn go_on(approval: &mut Approval, plan: &Plan) {
-    let between =
-        plan.steps.iter().filter(|step| step.phase == 1 && !among(step, approval));
+    let between = plan.steps.iter().filter(|step| step.phase == 1 && !among(step, approval));
     let between: Vec<ApprovedStep> = between.map(|step| approved(plan, step)).collect();
     approval.steps.extend(between);
 }

@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use byob_model::address::{KEY_ASPECTS, Kind, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::desired::DesiredRoot;
-use byob_model::kind::{
-    Alias, Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Key, KeyRef, KeyState, Policy, Waivers,
-};
+use byob_model::kind::{Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Key, KeyRef, KeyState, Policy, Waivers};
 use byob_model::live::{KeyFacts, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{RecordedResource, Tombstone};
 use serde_json::Value;
@@ -102,6 +100,21 @@ impl Planner<'_> {
             Some(_) if ours.is_none() => (Rule::RecordedElsewhere, case.address.address()),
             _ => (Rule::AliasTaken, case.address.aspect(Kind::Alias)),
         };
+        if let Some(LiveKey::Exists(facts)) = self.live.keys.get(arn)
+            && facts.state == KeyState::PendingDeletion
+            && ours.is_none()
+        {
+            self.finding(
+                Rule::AliasTaken,
+                case.address.aspect(Kind::Alias),
+                format!("`{}` points at `{arn}`, which is pending deletion", desired.name),
+                format!(
+                    "take the alias off that key (aws kms delete-alias --alias-name {}), or choose another alias",
+                    desired.name
+                ),
+            );
+            return true;
+        }
         let whose = lineage.map(|l| format!(", which carries {BYOB_LINEAGE} = {l}")).unwrap_or_default();
         let from = lineage.map(|l| format!(" --from-lineage {l}")).unwrap_or_default();
         self.finding(
@@ -388,12 +401,15 @@ impl Planner<'_> {
         let call = |operation, payload| Call { operation, target: target.clone(), payload };
         let alias =
             self.recorded.resources.get(&case.recorded_at().aspect(Kind::Alias)).and_then(|r| r.typed().ok());
-        let mut calls = Vec::new();
-        if let Some(Attributes::Alias(Alias { name })) = alias
-            && facts.aliases.contains(&name)
-        {
-            calls.push(call(Operation::DeleteAlias, Payload::Alias { name }));
-        }
+        // Of a key that a run did not finish nothing says which alias it got. Where an alias goes on pointing at a key that is
+        // to be deleted, no other one can have it.
+        let ours = |name: &&String| match &alias {
+            Some(Attributes::Alias(alias)) => alias.name == **name,
+            _ => recorded.created,
+        };
+        let aliases = facts.aliases.iter().filter(ours).cloned();
+        let mut calls: Vec<Call> =
+            aliases.map(|name| call(Operation::DeleteAlias, Payload::Alias { name })).collect();
         let days = key.deletion_window_days;
         calls.push(call(Operation::ScheduleKeyDeletion, Payload::Window { days }));
         let mut record = self.removed(case);

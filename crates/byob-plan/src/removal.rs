@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
-use byob_model::kind::{Attributes, BYOB_LINEAGE, Cors, Policy, Purpose, is_our_sid};
+use byob_model::kind::{Attributes, BYOB_LINEAGE, BYOB_STACK, Cors, Policy, Purpose, is_our_sid};
 use byob_model::live::{BucketFacts, LiveAspect, LiveBucket};
 use byob_model::recorded::RecordedResource;
 use byob_policy::{Document, Effect, Guarded, Owner, Verdict, compare};
@@ -113,6 +113,19 @@ impl Planner<'_> {
         }
         if bucket.protect {
             self.protected(case, name);
+            return;
+        }
+        if self.desired.record_bucket.as_ref() == Some(name) {
+            self.finding(
+                Rule::Protected,
+                address,
+                format!("`{name}` keeps byob's own record, and would be deleted with it"),
+                format!(
+                    "move the record away first ([state] and byob state migrate), then this again; to keep the bucket and \
+                     drop it from the record: forget = [\"{}\"]",
+                    case.address
+                ),
+            );
             return;
         }
         if self.anothers(case, name, &facts.tags) {
@@ -266,7 +279,9 @@ impl Planner<'_> {
         identity: &str,
         tags: &BTreeMap<String, String>,
     ) -> bool {
-        let Some(lineage) = foreign_lineage(self.recorded, tags) else { return false };
+        let Some(lineage) = foreign_lineage(self.recorded, tags) else {
+            return self.another_stacks(case, identity);
+        };
         self.finding(
             Rule::RecordedElsewhere,
             case.address.address(),
@@ -274,6 +289,29 @@ impl Planner<'_> {
             format!(
                 "to keep it and drop it from this record: forget = [\"{}\"]; where that other record is lost for good, \
                  take its tag {BYOB_LINEAGE} off, then this again",
+                case.address
+            ),
+        );
+        true
+    }
+
+    /// A configuration deletes nothing of another one that shares its record; says so.
+    fn another_stacks(&mut self, case: &Case<'_>, identity: &str) -> bool {
+        let own = &self.desired.stack;
+        let kind = match case.address.kind {
+            RootKind::Bucket => Kind::BucketTags,
+            RootKind::Key => Kind::KeyTags,
+        };
+        let recorded = self.recorded_aspect(case, kind).and_then(|tags| tags.typed().ok());
+        let Some(Attributes::Tags(recorded)) = recorded else { return false };
+        let Some(other) = recorded.tags.get(BYOB_STACK).filter(|stack| *stack != own) else { return false };
+        self.finding(
+            Rule::RecordedElsewhere,
+            case.address.address(),
+            format!("`{identity}` would be deleted, and another stack made it: {other}, and this is the stack {own}"),
+            format!(
+                "a record is one stack's: give each a [state] of its own; where the stack was renamed: put [{0}] back, byob \
+                 apply (which writes the tag), then this again; to keep it and drop it from this record: forget = [\"{0}\"]",
                 case.address
             ),
         );

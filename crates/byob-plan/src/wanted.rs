@@ -48,8 +48,7 @@ pub fn wanted(desired: Option<&Desired>, recorded: &Recorded) -> Wanted {
                 }
                 bucket.aspects.extend(managed);
                 // The key that it is on, whoever put it there, holds its data.
-                let access =
-                    [Kind::PublicAccessBlock, Kind::Ownership, Kind::BucketPolicy, Kind::Encryption];
+                let access = [Kind::PublicAccessBlock, Kind::Ownership, Kind::BucketPolicy, Kind::Encryption];
                 bucket.beside = access.into_iter().filter(|kind| !bucket.aspects.contains(kind)).collect();
                 if let Some(KeyRef::Arn(arn)) = root.encryption_key() {
                     wanted.keys.entry(arn.clone()).or_default();

@@ -187,12 +187,30 @@ impl Wanted {
         &self.forget
     }
 
-    /// The same, with those of these addresses left alone that have no table.
+    /// The same, with what is at these addresses left alone; a table that is there gets a label of its own.
     #[must_use]
     pub(crate) fn leaving(&self, addresses: &BTreeSet<String>) -> Self {
         let mut next = self.clone();
-        let tables = self.addresses();
-        let more = addresses.iter().filter(|one| !tables.contains(one) && !self.forget.contains(one));
+        // Not one of those of another configuration.
+        next.labels = next.labels.max(1000);
+        let labels = &mut next.labels;
+        let mut fresh = |label: &mut usize, address: String| {
+            if addresses.contains(&address) {
+                *label = *labels;
+                *labels += 1;
+            }
+        };
+        for bucket in next.buckets.iter_mut().filter(|bucket| bucket.present) {
+            let address = format!("bucket.b{}", bucket.label);
+            fresh(&mut bucket.label, address);
+        }
+        for (alias, key) in [("k", &mut next.key), ("l", &mut next.second)] {
+            if let Some(key) = key {
+                let address = format!("key.{}", key.label(alias));
+                fresh(&mut key.label, address);
+            }
+        }
+        let more = addresses.iter().filter(|one| !self.forget.contains(one));
         next.forget.extend(more.cloned());
         next
     }

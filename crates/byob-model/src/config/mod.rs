@@ -199,6 +199,24 @@ pub struct BucketTable {
     pub unmanaged: BTreeSet<Kind>,
 }
 
+impl BucketTable {
+    /// Why this table may not be that of the bucket that keeps the record, and what mends it. That one may be managed too,
+    /// but is nobody else's to write to, and not to be emptied: whoever may write the record says what byob owns.
+    pub(crate) fn unfit_for_record(&self, label: &str) -> Option<(String, &'static str)> {
+        let (what, help) = if self.wandb_access {
+            let help =
+                "write `wandb_access = false` into its table, or keep the record in a bucket of its own";
+            ("W&B would get access to it", help)
+        } else if self.force_destroy {
+            let help = "take `force_destroy` out, or keep the record in a bucket of its own";
+            ("could be emptied with it", help)
+        } else {
+            return None;
+        };
+        Some((format!("`bucket.{label}` keeps byob's own record, and {what}"), help))
+    }
+}
+
 /// Where a bucket's name comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameSource {

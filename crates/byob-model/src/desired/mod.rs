@@ -11,7 +11,7 @@ use byob_policy::Partition;
 use serde_json::{Value, json};
 
 use crate::address::{Kind, RootAddress, RootKind};
-use crate::config::{Configuration, ForeignStatements, NameSource, Waiver, Wandb};
+use crate::config::{BucketTable, Configuration, ForeignStatements, NameSource, State, Waiver, Wandb};
 use crate::diagnostic::Diagnostic;
 use crate::kind::{Accepted, Attributes, KeyRef, Waivers};
 use crate::recorded::{ApprovedStep, Recorded, RecordedResource};
@@ -33,6 +33,8 @@ pub struct Desired {
     pub waivers: Vec<Waiver>,
     /// Who W&B is and where it comes from, for the rules: what it is granted stands in the policies.
     pub wandb: Wandb,
+    /// The bucket that keeps the record: `[state] s3`'s.
+    pub record_bucket: Option<String>,
 }
 
 /// One desired root with its aspects.
@@ -177,6 +179,7 @@ pub fn desired(
         }
     }
     errors.extend(two_addresses_one_identity(config, &roots));
+    errors.extend(unfit_for_record(config, &names));
     if errors.is_empty() {
         Ok(Desired {
             stack: config.stack.clone(),
@@ -185,10 +188,33 @@ pub fn desired(
             forget: config.forget.clone(),
             waivers: config.waivers.clone(),
             wandb: config.wandb.clone(),
+            record_bucket: match &config.state {
+                State::S3(state) => Some(state.bucket.clone()),
+                State::Path(_) => None,
+            },
         })
     } else {
         Err(errors)
     }
+}
+
+/// The bucket that keeps the record, if it is one whose name byob makes: such a name is known here alone.
+fn unfit_for_record(config: &Configuration, names: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    let State::S3(state) = &config.state else { return Vec::new() };
+    let made = |table: &BucketTable| matches!(table.name, NameSource::Prefix { .. });
+    let own = config.buckets.iter().filter(|(label, _)| names.get(*label) == Some(&state.bucket));
+    own.filter(|(_, table)| made(table))
+        .filter_map(|(label, table)| {
+            let (message, help) = table.unfit_for_record(label)?;
+            let places = [format!("bucket.{label}.name_prefix"), format!("bucket.{label}")];
+            Some(Diagnostic {
+                message,
+                span: places.iter().find_map(|place| config.spans.get(place)).copied(),
+                label: "[state] s3 names the bucket that this is".into(),
+                help: help.into(),
+            })
+        })
+        .collect()
 }
 
 /// The waivers of a root and its aspects, as its attributes hold them.

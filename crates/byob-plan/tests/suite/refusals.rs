@@ -356,3 +356,59 @@ fn a_bucket_with_locked_data_is_not_emptied_by_half() {
     scene.world.bucket("acme-a").holds_data = true;
     assert_refused(&scene.plan(), Rule::NotEmpty, "bucket.a");
 }
+
+/// Found by a reader: the bucket that keeps the record was emptied and deleted with it, like any other.
+#[test]
+fn the_bucket_that_keeps_the_record_is_not_deleted() {
+    let bucket = "[bucket.rec]\nname = \"acme-rec\"\nprotect = false\nwandb_access = false\n";
+    let state = |name: &str| format!("[state]\ns3 = {{ bucket = \"{name}\", key = \"r.json\" }}\n");
+    let mut scene = Scene::applied(&format!("{bucket}force_destroy = true\n"));
+    scene.world.bucket("acme-rec").holds_data = true;
+    let gone = scene.with(&state("acme-rec"));
+    assert_refused(&gone.plan(), Rule::Protected, "bucket.rec");
+    assert!(gone.plan().findings[0].message.contains("keeps byob's own record"));
+    let mut destroyed = scene.with(&format!("{}{bucket}", state("acme-rec")));
+    destroyed.mode.destroy = true;
+    assert_refused(&destroyed.plan(), Rule::Protected, "bucket.rec");
+    assert_eq!(step(&scene.with(&state("elsewhere")).plan(), "bucket.rec").action, Action::Delete);
+}
+
+/// Found by a reader: two configurations of different stacks on one record: the second deleted what the first had made.
+#[test]
+fn what_another_stack_made_is_not_deleted() {
+    let bucket = |name: &str| format!("[bucket.{name}]\nname = \"acme-{name}\"\nprotect = false\n");
+    let key = |name: &str| format!("[key.{name}]\nalias = \"{name}\"\nprotect = false\n");
+    let one = format!("stack = \"one\"\n{}{}", bucket("a"), key("k"));
+    let scene = Scene::applied(&one);
+    let plan = scene.with(&format!("stack = \"two\"\n{}", bucket("b"))).plan();
+    assert_refused(&plan, Rule::RecordedElsewhere, "bucket.a");
+    assert_refused(&plan, Rule::RecordedElsewhere, "key.k");
+    // A stack that only got another name: its tags first.
+    let mut renamed = scene.with(&one.replace("\"one\"", "\"two\""));
+    assert!(!renamed.plan().blocked());
+    renamed.apply();
+    let gone = renamed.with(&format!("stack = \"two\"\n{}", bucket("b"))).plan();
+    assert_eq!(step(&gone, "bucket.a").action, Action::Delete);
+}
+
+/// Found by a reader: only a name that is written out was looked at, not one that byob makes.
+#[test]
+fn a_bucket_that_keeps_the_record_is_not_opened_whoever_makes_its_name() {
+    let bucket = "[bucket.one]\nname_prefix = \"p\"\n";
+    let scene = Scene::new(bucket);
+    let name = scene.desired().roots.values().next().unwrap().name.clone();
+    let state = format!("[state]\ns3 = {{ bucket = \"{name}\", key = \"r.json\" }}\n");
+    for (fields, said) in [
+        ("", "W&B would get access to it"),
+        ("wandb_access = false\nforce_destroy = true\nprotect = false\n", "could be emptied with it"),
+    ] {
+        let text = file(&format!("{bucket}{fields}{state}"));
+        let config = parse(&text, &|_| Err("no such file".into())).unwrap();
+        let errors = byob_model::desired::desired(&config, ACCOUNT, &scene.recorded).unwrap_err();
+        assert_eq!(errors[0].message, format!("`bucket.one` keeps byob's own record, and {said}"));
+        assert!(errors[0].span.is_some());
+    }
+    let text = file(&format!("{bucket}wandb_access = false\n{state}"));
+    let config = parse(&text, &|_| Err("no such file".into())).unwrap();
+    assert!(byob_model::desired::desired(&config, ACCOUNT, &scene.recorded).is_ok());
+}

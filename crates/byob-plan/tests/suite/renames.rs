@@ -317,3 +317,21 @@ fn a_target_does_not_move_a_bucket_over_another_one() {
     assert_refused(&plan, Rule::CannotChange, "bucket.c");
     assert!(plan.findings[0].message.contains("acme-three"), "{}", plan.findings[0].message);
 }
+
+/// Found by the simulation (seed 1007535): the key of an interrupted run was deleted, and the alias that the run had given it
+/// was not: as long as the key is pending deletion no other one can have it.
+#[test]
+fn a_key_that_nothing_claims_leaves_its_alias() {
+    let mut scene = interrupted("k", "one", true).with("");
+    scene.recorded.approval = None;
+    let plan = scene.plan();
+    assert_eq!(operations(&plan), [Operation::DeleteAlias, Operation::ScheduleKeyDeletion]);
+    scene.apply();
+    assert!(scene.world.aliases.is_empty());
+    // One that somebody left there is told, with what mends it.
+    let arn = scene.world.keys.keys().next().unwrap().clone();
+    scene.world.aliases.insert(("us-east-1".into(), "alias/one".into()), arn);
+    let taken = scene.with(&key("z", "one")).plan();
+    assert_refused(&taken, Rule::AliasTaken, "key.z.alias");
+    assert!(taken.findings[0].help.contains("aws kms delete-alias --alias-name alias/one"));
+}

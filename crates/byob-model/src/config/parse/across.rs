@@ -30,24 +30,13 @@ fn in_file_order<'c, T>(
     tables
 }
 
-/// The bucket that keeps the record may be managed too, but is nobody else's to write to, and not to be emptied: whoever
-/// may write the record says what byob owns.
+/// The bucket that keeps the record, if it is one of these; one whose name byob makes is looked for by `desired`.
 fn state_bucket(configuration: &mut Configuration, report: &mut Report) {
     let State::S3(state) = &configuration.state else { return };
     let is_it = |table: &BucketTable| matches!(&table.name, NameSource::Exact(name) if *name == state.bucket);
     for (label, table) in in_file_order(&configuration.buckets, "bucket", report) {
-        if !is_it(table) {
-            continue;
-        }
-        let place = span(report, &[format!("bucket.{label}.name"), format!("bucket.{label}")]);
-        if table.wandb_access {
-            let message = format!("`bucket.{label}` keeps byob's own record, and W&B would get access to it");
-            let help =
-                "write `wandb_access = false` into its table, or keep the record in a bucket of its own";
-            report.error(place, message, "[state] s3 names this bucket", help);
-        } else if table.force_destroy {
-            let message = format!("`bucket.{label}` keeps byob's own record, and could be emptied with it");
-            let help = "take `force_destroy` out, or keep the record in a bucket of its own";
+        if let Some((message, help)) = is_it(table).then(|| table.unfit_for_record(label)).flatten() {
+            let place = span(report, &[format!("bucket.{label}.name"), format!("bucket.{label}")]);
             report.error(place, message, "[state] s3 names this bucket", help);
         }
     }
