@@ -27,7 +27,8 @@ fn end(statements: &[Value]) -> BucketEnd {
 }
 
 fn bucket_ends(label: &str, before: Option<BucketEnd>, after: Option<BucketEnd>) -> Ends {
-    Ends::Bucket { root: RootAddress::bucket(label), name: "acme-wandb-vision".into(), before, after }
+    let (root, name) = (RootAddress::bucket(label), "acme-wandb-vision".into());
+    Ends::Bucket { root, name, before, after, leaves_key: false }
 }
 
 /// The first plan, with the ends that it was judged by.
@@ -116,6 +117,7 @@ fn many(number: usize) -> Plan {
             name: format!("acme-{n}"),
             before: Some(end(&old)),
             after: Some(end(&new)),
+            leaves_key: false,
         });
     }
     let mut plan = plan(steps, Vec::new());
@@ -368,6 +370,26 @@ fn the_picture_of_many_buckets_is_bounded_and_says_what_it_leaves_out() {
     // The 240 buckets that only W&B reaches, all in the same way, are one row.
     assert!(text.contains("240 buckets (bucket.b001, bucket.b002, bucket.b003 and 237 more)"));
     assert!(text.contains("bucket.b295"));
+}
+
+#[test]
+fn what_drift_may_have_opened_is_not_told_to_be_shut() {
+    let before = || Some(end(&[wandb(), tls_only()]));
+    let page = |ends: Ends| {
+        let drift = vec![drift("bucket.vision.tags", Some(tags(&[("Owner", "platform")])), Some(tags(&[])))];
+        let summary = DriftSummary { drifted: 1, addresses: 57, attributes: 812 };
+        text_of(&drift_html(&Report { summary, drift, ends: vec![ends] }, &header()).unwrap())
+    };
+    let same = bucket_ends("vision", before(), before());
+    assert!(page(same.clone()).contains("no new access"));
+    let Ends::Bucket { root, name, before: was, after, .. } = same else { panic!() };
+    for ends in [
+        Ends::Bucket { root, name, before: was, after, leaves_key: true },
+        bucket_ends("vision", before(), Some(BucketEnd::default())),
+    ] {
+        let page = page(ends);
+        assert!(page.contains("access may have grown") && !page.contains("no new access"), "{page}");
+    }
 }
 
 /// The page of a plan that changes one bucket's policy.
