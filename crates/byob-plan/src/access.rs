@@ -16,7 +16,7 @@ mod unchecked;
 pub use drifted::drifted;
 pub(crate) use drifted::drifted_ends;
 pub use ends::{BucketEnd, Ends, KeyEnd};
-pub use reach::{Ability, Becomes, Extent, Reach, Reached, reach};
+pub use reach::{Ability, Becomes, Extent, Reach, Reached, Terms, reach};
 
 use byob_model::address::{Address, RootKind};
 use byob_policy::ResourceClass;

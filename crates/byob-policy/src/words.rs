@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::actions::{ResourceClass, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
-use crate::canonical::{common_partition, with_root_arns};
+use crate::canonical::{common_partition, has_variable, statement_meaning, with_root_arns};
 use crate::compare::{Direction, Owner, Scope, Table, Verdict, Witness, overall};
 use crate::document::{Conditions, Document, Effect, Statement};
 use crate::evaluate::{Guarded, Match, action_matches, one_principal, principal_match};
 use crate::operator::{Comparison, Operator, Quantifier};
+use crate::part::{Rule, resource_part};
 use crate::request::Requester;
 
 /// How sure a change is.
@@ -35,7 +36,8 @@ pub struct Change {
     pub lost: Vec<&'static str>,
     /// What must hold by whatever statement it comes (for gained: now; for lost: before), in words, sorted.
     pub conditions: Vec<String>,
-    /// For gained: what each Deny that fell away refused, in words, one entry a Deny, sorted.
+    /// For gained: what each Deny that fell away refused (for lost: what each new one refuses), in words, one entry a Deny,
+    /// sorted. Empty where one of them asked for nothing: what it refused hung on no condition.
     pub lifted: Vec<String>,
     /// How sure it is.
     pub proof: Proof,
@@ -219,16 +221,20 @@ fn one_direction(
     /// How sure, what must hold, what was lifted.
     type Told = (Proof, Vec<String>, Vec<String>);
     let mut found: BTreeMap<Told, (Vec<&'static str>, Option<Box<Witness>>)> = BTreeMap::new();
+    let partition = common_partition(&[after, before]);
+    let resources: Vec<&str> =
+        table.resources().zip(&part.resources).filter(|(_, of)| **of).map(|(resource, _)| resource).collect();
     for (first, named) in &part.groups {
         let scope = Scope { who: Some(&who.listed), action: Some(*first), on: Some(&part.resources) };
         let verdict = table.verdict(direction, &scope);
-        let first = table.action(*first).unwrap_or_default();
+        let action = table.action(*first).unwrap_or_default();
+        let asked = Asked { who, action, resources: &resources, partition };
         let (key, witness) = match verdict {
             Verdict::Within => continue,
             Verdict::CannotTell { .. } => ((Proof::CannotTell, Vec::new(), Vec::new()), None),
             Verdict::Beyond(witness) => {
-                let lifted = alternatives(before, &fallen((after, before), who, first, &witness.denied_by));
-                let ways = ways_in((after, before), who, first, witness.denied_by.is_empty());
+                let lifted = alternatives(before, &fallen((after, before), &asked, &witness.denied_by));
+                let ways = ways_in((after, before), &asked, witness.denied_by.is_empty());
                 ((Proof::Witness, in_all(after, &ways), lifted), Some(witness))
             }
         };
@@ -258,42 +264,56 @@ fn one_direction(
         .collect()
 }
 
-/// Whether a statement may be about one of these requesters and this action.
-fn is_about(statement: &Statement, who: &Who<'_>, action: &str) -> bool {
-    action_matches(&statement.action, action)
-        && who.iter().any(|requester| principal_match(statement, requester) != Match::None)
+/// What is looked at when it is told by what a change comes.
+struct Asked<'a> {
+    who: &'a Who<'a>,
+    action: &'a str,
+    /// Those of the table that are of the class.
+    resources: &'a [&'a str],
+    partition: Partition,
 }
 
-/// Whether the document has this statement, whatever its name.
-fn has(document: &Document, statement: &Statement) -> bool {
-    let nameless = |one: &Statement| Statement { sid: None, ..one.clone() };
-    document.statements.iter().any(|one| nameless(one) == nameless(statement))
+impl Asked<'_> {
+    /// Whether a statement may be about one of these requesters, this action and one of these resources.
+    fn is_about(&self, document: &Document, statement: &Statement) -> bool {
+        let rule = Rule { statement, version: document.version };
+        let may_take = |resource: &&str| {
+            let part = resource_part(&rule, resource);
+            !part.unknowns.is_empty() || part.yes != part.negated
+        };
+        action_matches(&statement.action, self.action)
+            && self.who.iter().any(|requester| principal_match(statement, requester) != Match::None)
+            && self.resources.iter().any(may_take)
+    }
+
+    /// Whether `other` has a statement that means the same, whatever its name and its spelling.
+    fn stays(&self, other: &Document, document: &Document, statement: &Statement) -> bool {
+        let meaning = statement_meaning(statement, self.partition);
+        (document.version == other.version || !has_variable(statement))
+            && other.statements.iter().any(|one| statement_meaning(one, self.partition) == meaning)
+    }
 }
 
 /// The Allows by which what is gained may come: the new ones; where a Deny fell away, all.
-fn ways_in((after, before): (&Document, &Document), who: &Who<'_>, action: &str, new: bool) -> Vec<usize> {
+fn ways_in((after, before): (&Document, &Document), asked: &Asked<'_>, new: bool) -> Vec<usize> {
     let all = after.statements.iter().enumerate();
     all.filter(|(_, one)| {
-        one.effect == Effect::Allow && is_about(one, who, action) && !(new && has(before, one))
+        one.effect == Effect::Allow && asked.is_about(after, one) && !(new && asked.stays(before, after, one))
     })
     .map(|(index, _)| index)
     .collect()
 }
 
 /// The Denies that fell away, if the one that refused the witness did.
-fn fallen(
-    (after, before): (&Document, &Document),
-    who: &Who<'_>,
-    action: &str,
-    denied_by: &[usize],
-) -> Vec<usize> {
+fn fallen((after, before): (&Document, &Document), asked: &Asked<'_>, denied_by: &[usize]) -> Vec<usize> {
     if denied_by.is_empty() {
         return Vec::new();
     }
     let all = before.statements.iter().enumerate();
     all.filter(|(index, one)| {
         one.effect == Effect::Deny
-            && (denied_by.contains(index) || (is_about(one, who, action) && !has(after, one)))
+            && (denied_by.contains(index)
+                || (asked.is_about(before, one) && !asked.stays(after, before, one)))
     })
     .map(|(index, _)| index)
     .collect()
@@ -309,14 +329,13 @@ fn in_all(document: &Document, statements: &[usize]) -> Vec<String> {
     each.fold(first, |common, words| common.intersection(&words).cloned().collect()).into_iter().collect()
 }
 
-/// What each of these statements asks for, in words, one entry a statement.
+/// What each of these statements asks for, in words, one entry a statement; nothing where one of them asks for nothing,
+/// since what that one refuses hangs on no condition.
 fn alternatives(document: &Document, statements: &[usize]) -> Vec<String> {
     let all = statements.iter().filter_map(|index| document.statements.get(*index));
-    let said: BTreeSet<String> = all
-        .map(|statement| conditions_in_words(&statement.condition).join(", and "))
-        .filter(|words| !words.is_empty())
-        .collect();
-    said.into_iter().collect()
+    let said: BTreeSet<String> =
+        all.map(|statement| conditions_in_words(&statement.condition).join(", and ")).collect();
+    if said.contains("") { Vec::new() } else { said.into_iter().collect() }
 }
 
 /// Each condition of a statement in words, such as "only over TLS" or "only from VPC endpoint vpce-1". They hold

@@ -73,6 +73,63 @@ fn who_may_come_without_tls_is_told() {
     assert!(told.iter().all(|one| one.lifted == ["only without TLS"]), "{told:?}");
 }
 
+/// [`tls_only`] as a record holds it: in another order, by other names, in another case.
+fn tls_only_respelled() -> Value {
+    json!({"Sid": "Recorded", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": ["S3:*"],
+        "Resource": ["arn:aws:s3:::b/*", "arn:aws:s3:::b"], "Condition": {"Bool": {"AWS:securetransport": ["FALSE"]}}})
+}
+
+fn cut_off(resource: &Value) -> Value {
+    json!({"Effect": "Deny", "Principal": {"AWS": WANDB}, "Action": "s3:*", "Resource": resource})
+}
+
+#[test]
+fn a_deny_that_is_spelled_otherwise_neither_came_nor_went() {
+    let whole = cut_off(&json!(["arn:aws:s3:::b", "arn:aws:s3:::b/*"]));
+    let read = wandb(&json!(["s3:GetObject", "s3:ListBucket"]));
+    let open = policy(&json!([read, tls_only_respelled()]));
+    let shut = policy(&json!([read, tls_only(), whole]));
+    for (old, new) in [(&open, &shut), (&shut, &open)] {
+        let told = changes(old, new, &owner());
+        assert!(!told.is_empty() && told.iter().all(|one| one.principal == WANDB), "{told:?}");
+        assert!(told.iter().all(|one| one.lifted.is_empty() && one.conditions.is_empty()), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_denied_without_a_condition_is_never_told_with_that_of_another_deny() {
+    let read = wandb(&json!(["s3:GetObject", "s3:ListBucket"]));
+    let whole = cut_off(&json!(["arn:aws:s3:::b", "arn:aws:s3:::b/*"]));
+    let (open, shut) = (policy(&json!([read])), policy(&json!([read, tls_only(), whole])));
+    for (old, new) in [(&open, &shut), (&shut, &open)] {
+        let told = changes(old, new, &owner());
+        let wandb: Vec<&Change> = told.iter().filter(|one| one.principal == WANDB).collect();
+        assert!(wandb.len() == 2 && wandb.iter().all(|one| one.lifted.is_empty()), "{told:?}");
+    }
+    // One that takes the bucket alone says nothing of the objects.
+    let shut = policy(&json!([read, tls_only(), cut_off(&json!("arn:aws:s3:::b"))]));
+    for (old, new) in [(&open, &shut), (&shut, &open)] {
+        for one in changes(old, new, &owner()).iter().filter(|one| one.principal == WANDB) {
+            let only_tls = one.class == ResourceClass::Objects;
+            assert_eq!(one.lifted, if only_tls { vec!["only without TLS"] } else { Vec::new() }, "{one:?}");
+        }
+    }
+}
+
+#[test]
+fn a_deny_with_a_variable_means_another_thing_in_another_version() {
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*",
+        "Condition": {"StringNotEquals": {"aws:SourceVpce": "${aws:username}"}}});
+    let new = policy(&json!([wandb(&json!("s3:GetObject")), deny]));
+    let old = Document { version: crate::document::Version::V2008, ..new.clone() };
+    let asked = |other: &Document| {
+        let who = Who { requesters: &[], listed: Vec::new() };
+        let asked = Asked { who: &who, action: "", resources: &[], partition: Partition::Aws };
+        new.statements.iter().map(|one| asked.stays(other, &new, one)).collect::<Vec<_>>()
+    };
+    assert_eq!((asked(&old), asked(&new)), (vec![true, false], vec![true, true]));
+}
+
 #[test]
 fn a_public_grant_is_told_as_anyones() {
     let new = policy(&json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",

@@ -1,8 +1,10 @@
 //! Drift and checks as a JUnit report, for whatever shows test results: a case for each recorded address, or each check.
 
+use std::collections::BTreeSet;
+
 use byob_model::address::Address;
 use byob_plan::drift::Report;
-use byob_plan::plan::Drift;
+use byob_plan::plan::{Drift, DriftSeverity};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use crate::drift::meaning;
@@ -35,7 +37,7 @@ pub enum CaseOutcome {
         /// All of it; may have several lines.
         text: String,
     },
-    /// It was not looked at.
+    /// It was not looked at, or does not count.
     Skipped {
         /// Why.
         message: String,
@@ -71,9 +73,14 @@ pub fn checks_junit(suite: &str, cases: &[Case]) -> String {
     report.to_string().unwrap_or_default()
 }
 
-/// The drift report: a case for each recorded address, failed where it drifted.
+/// The drift report: a case for each recorded address, failed where it drifted, skipped where `fail_on` has none of the
+/// severities of what did.
 #[must_use]
-pub fn drift_junit<'a>(report: &Report, recorded: impl IntoIterator<Item = &'a Address>) -> String {
+pub fn drift_junit<'a>(
+    report: &Report,
+    recorded: impl IntoIterator<Item = &'a Address>,
+    fail_on: &BTreeSet<DriftSeverity>,
+) -> String {
     let mut addresses: Vec<&Address> = recorded.into_iter().collect();
     // What is drift without being recorded by itself: versioning that is off, and was on.
     addresses.extend(report.drift.iter().map(|drift| &drift.address));
@@ -84,23 +91,31 @@ pub fn drift_junit<'a>(report: &Report, recorded: impl IntoIterator<Item = &'a A
         .map(|address| Case {
             name: address.to_string(),
             classname: address.root().to_string(),
-            outcome: outcome(report.drift.iter().filter(|drift| drift.address == *address)),
+            outcome: outcome(report.drift.iter().filter(|drift| drift.address == *address), fail_on),
         })
         .collect();
     checks_junit("byob drift", &cases)
 }
 
-fn outcome<'a>(drift: impl Iterator<Item = &'a Drift>) -> CaseOutcome {
+fn outcome<'a>(drift: impl Iterator<Item = &'a Drift>, fail_on: &BTreeSet<DriftSeverity>) -> CaseOutcome {
     let mut drift: Vec<&Drift> = drift.collect();
     drift.sort_by_key(|drift| drift.severity);
     let Some(worst) = drift.first() else { return CaseOutcome::Passed };
+    let message = drift.iter().map(|drift| meaning(drift)).collect::<Vec<_>>().join("; ");
+    // The exit code counts by the same.
+    if drift.iter().all(|drift| drift.severities.is_disjoint(fail_on)) {
+        let own: BTreeSet<DriftSeverity> =
+            drift.iter().flat_map(|drift| &drift.severities).copied().collect();
+        let own: Vec<&str> = own.iter().map(|severity| severity.as_str()).collect();
+        let listed: Vec<&str> = fail_on.iter().map(|severity| severity.as_str()).collect();
+        let (own, listed) = (own.join(", "), listed.join(","));
+        return CaseOutcome::Skipped {
+            message: format!("drifted, not counted: {own} is not among --fail-on {listed}: {message}"),
+        };
+    }
     let mut page = Page::default();
     drift.iter().for_each(|drift| drifted(&mut page, drift, ""));
-    CaseOutcome::Failed {
-        kind: worst.severity.as_str().to_owned(),
-        message: drift.iter().map(|drift| meaning(drift)).collect::<Vec<_>>().join("; "),
-        text: page.fenced(),
-    }
+    CaseOutcome::Failed { kind: worst.severity.as_str().to_owned(), message, text: page.fenced() }
 }
 
 /// A text that XML can hold, with nothing hidden in it.

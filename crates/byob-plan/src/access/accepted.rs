@@ -5,7 +5,7 @@ use byob_model::address::{Kind, RootKind};
 use byob_model::kind::{Attributes, KeyState, Ownership, Policy};
 use byob_policy::Document;
 
-use super::ends::{BucketEnds, KeyEnds, NO_BLOCK, live_bucket, live_key};
+use super::ends::{BucketEnds, KeyEnds, NO_BLOCK, leaves_key, live_bucket, live_key};
 use super::judge::Judge;
 use super::{Access, AccessVerdict, Ends};
 use crate::compare::Planner;
@@ -83,14 +83,4 @@ fn document(side: Option<&Attributes>) -> Document {
         Some(Attributes::Policy(policy)) => policy.document.clone(),
         _ => Policy::empty().document,
     }
-}
-
-/// New objects are encrypted under another key than recorded, or under none.
-fn leaves_key(drift: &Drift) -> bool {
-    let key = |side: Option<&Attributes>| match side {
-        Some(Attributes::Encryption(encryption)) => encryption.kms_key.clone(),
-        _ => None,
-    };
-    let before = key(drift.before.as_ref());
-    before.is_some() && before != key(drift.after.as_ref())
 }

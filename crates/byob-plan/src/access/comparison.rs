@@ -253,6 +253,17 @@ fn unlisted(witness: &Witness, sure: bool) -> Entry {
     }
 }
 
+/// Whether words of a change's conditions say what is different after it, and not what has to hold for it.
+pub(super) fn is_of_change(words: &str) -> bool {
+    words == NOT_CUT_OFF
+        || [NOW_DENIED, NO_LONGER, NO_LONGER_DENIED].iter().any(|start| words.starts_with(start))
+}
+
+const NOT_CUT_OFF: &str = "no longer cut off by RestrictPublicBuckets";
+const NOW_DENIED: &str = "now denied: ";
+const NO_LONGER: &str = "no longer: ";
+const NO_LONGER_DENIED: &str = "no longer denied: ";
+
 /// Whom "anyone" stands for under `RestrictPublicBuckets`.
 const ONLY_ACCOUNT: &str = "only for this account and AWS services (RestrictPublicBuckets)";
 
@@ -276,7 +287,7 @@ fn back_in(mut changes: Vec<Change>, old: &Document, least: &Document) -> Vec<Ch
     let words = conditions_in_words(&cut.condition).join(", and ");
     for change in changes.iter_mut().filter(|one| one.lifted.contains(&words)) {
         change.lifted.retain(|word| *word != words);
-        change.conditions.push("no longer cut off by RestrictPublicBuckets".to_owned());
+        change.conditions.push(NOT_CUT_OFF.to_owned());
     }
     changes
 }
@@ -288,13 +299,13 @@ fn doubted(mut changes: Vec<Change>) -> Vec<Change> {
 
 /// Of what is lost to a new Deny: what that one refuses. All else goes on.
 fn now_denied(fallen: &[String]) -> Option<String> {
-    (!fallen.is_empty()).then(|| format!("now denied: {}", fallen.join("; and: ")))
+    (!fallen.is_empty()).then(|| format!("{NOW_DENIED}{}", fallen.join("; and: ")))
 }
 
 /// What a Deny that fell away asked for: of a single condition the reverse, else what it refused.
 fn no_longer(lifted: &[String]) -> Option<String> {
     let [one] = lifted else {
-        return (!lifted.is_empty()).then(|| format!("no longer denied: {}", lifted.join("; nor: ")));
+        return (!lifted.is_empty()).then(|| format!("{NO_LONGER_DENIED}{}", lifted.join("; nor: ")));
     };
     let reverse = match one.as_str() {
         "only without TLS" => Some("only over TLS".to_owned()),
@@ -302,8 +313,8 @@ fn no_longer(lifted: &[String]) -> Option<String> {
         _ => None,
     };
     Some(match reverse {
-        Some(reverse) => format!("no longer: {reverse}"),
-        None => format!("no longer denied: {one}"),
+        Some(reverse) => format!("{NO_LONGER}{reverse}"),
+        None => format!("{NO_LONGER_DENIED}{one}"),
     })
 }
 

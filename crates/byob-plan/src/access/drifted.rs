@@ -2,10 +2,10 @@
 
 use byob_model::address::{Address, Kind, RootKind};
 use byob_model::kind::{Attributes, KeyState, Ownership, Policy};
-use byob_model::live::Live;
+use byob_model::live::{Live, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
 
-use super::ends::{BucketEnds, KeyEnds, NO_BLOCK, live_bucket, live_key};
+use super::ends::{BucketEnds, KeyEnds, NO_BLOCK, leaves_key, live_bucket, live_key};
 use super::judge::Judge;
 use super::{Access, AccessVerdict, BucketEnd, Ends, KeyEnd};
 use crate::plan::Drift;
@@ -22,7 +22,8 @@ pub(crate) fn drifted_ends(recorded: &Recorded, live: &Live, drift: &[Drift]) ->
                 let Some(found) = live.buckets.get(&resource.identity) else { continue };
                 let after = live_bucket(Some(found));
                 let mut before = after.clone().unwrap_or_default();
-                if after.is_none() {
+                // What nobody may look at need not be as it was recorded.
+                if after.is_none() || matches!(found, LiveBucket::Forbidden { .. }) {
                     put(&mut before, Kind::BucketPolicy, known(Kind::BucketPolicy).as_ref());
                     put(&mut before, Kind::PublicAccessBlock, known(Kind::PublicAccessBlock).as_ref());
                     put(&mut before, Kind::Ownership, known(Kind::Ownership).as_ref());
@@ -32,8 +33,14 @@ pub(crate) fn drifted_ends(recorded: &Recorded, live: &Live, drift: &[Drift]) ->
                         put(&mut before, kind, recorded.as_ref());
                     }
                 }
-                let name = resource.identity.clone();
-                all.push(Ends::Bucket { root: root.clone(), name, before: Some(before), after });
+                let encryption = root.aspect(Kind::Encryption);
+                all.push(Ends::Bucket {
+                    root: root.clone(),
+                    name: resource.identity.clone(),
+                    before: Some(before),
+                    after,
+                    leaves_key: drift.iter().any(|one| one.address == encryption && leaves_key(one)),
+                });
             }
             RootKind::Key => {
                 let Some(found) = live.keys.get(&resource.identity) else { continue };
@@ -42,6 +49,7 @@ pub(crate) fn drifted_ends(recorded: &Recorded, live: &Live, drift: &[Drift]) ->
                 let policy = match was(Kind::KeyPolicy) {
                     Some(recorded) => Some(document(recorded.as_ref())),
                     None if after.is_none() => known(Kind::KeyPolicy).map(|known| document(Some(&known))),
+                    None if *found == LiveKey::Forbidden => Some(document(known(Kind::KeyPolicy).as_ref())),
                     None => before.policy.take(),
                 };
                 let address: Address = root.address();
@@ -87,7 +95,7 @@ pub fn drifted(ends: &[Ends], account_id: &str) -> (Vec<Access>, AccessVerdict) 
     let mut judge = Judge::new(account_id);
     for one in ends {
         match one {
-            Ends::Bucket { root, name, before, after } => {
+            Ends::Bucket { root, name, before, after, leaves_key } => {
                 let changed =
                     |part: fn(&BucketEnd) -> _| before.as_ref().map(part) != after.as_ref().map(part);
                 judge.bucket(&BucketEnds {
@@ -101,7 +109,7 @@ pub fn drifted(ends: &[Ends], account_id: &str) -> (Vec<Access>, AccessVerdict) 
                     writes_block: changed(|end| end.block),
                     writes_ownership: before.as_ref().map(|end| end.acls_off)
                         != after.as_ref().map(|end| end.acls_off),
-                    leaves_key: false,
+                    leaves_key: *leaves_key,
                 });
             }
             Ends::Key { root, before, after } => judge.key(&KeyEnds {

@@ -11,6 +11,7 @@ use byob_model::live::{LiveAspect, LiveBucket, LiveKey};
 use byob_policy::{Document, Partition, Statement};
 
 use crate::compare::{Case, Planner};
+use crate::plan::Drift;
 
 /// What decides access to a bucket. What was not read is `None`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,6 +71,8 @@ pub enum Ends {
         before: Option<BucketEnd>,
         /// What will be, or is now.
         after: Option<BucketEnd>,
+        /// New objects are encrypted under another key than before, or under none.
+        leaves_key: bool,
     },
     /// A key.
     Key {
@@ -95,7 +98,7 @@ impl Ends {
 impl From<BucketEnds<'_>> for Ends {
     fn from(ends: BucketEnds<'_>) -> Self {
         let (root, name) = (ends.address.clone(), ends.name.to_owned());
-        Self::Bucket { root, name, before: ends.before, after: ends.after }
+        Self::Bucket { root, name, before: ends.before, after: ends.after, leaves_key: ends.leaves_key }
     }
 }
 
@@ -136,12 +139,27 @@ pub(super) fn live_bucket(live: Option<&LiveBucket>) -> Option<BucketEnd> {
 pub(super) fn live_key(live: Option<&LiveKey>) -> Option<KeyEnd> {
     match live {
         None | Some(LiveKey::Absent) => None,
-        Some(LiveKey::Forbidden) => Some(KeyEnd::default()),
+        // Not known to be enabled, nor not to be: the more is taken for it.
+        Some(LiveKey::Forbidden) => Some(KeyEnd { policy: None, enabled: true }),
         Some(LiveKey::Exists(facts)) => Some(KeyEnd {
             policy: policy(&facts.aspects, Kind::KeyPolicy),
             enabled: facts.state == KeyState::Enabled,
         }),
     }
+}
+
+/// New objects are encrypted under another key than recorded, or under none.
+pub(super) fn leaves_key(drift: &Drift) -> bool {
+    is_another_key(drift.before.as_ref(), drift.after.as_ref())
+}
+
+fn is_another_key(before: Option<&Attributes>, after: Option<&Attributes>) -> bool {
+    let key = |side: Option<&Attributes>| match side {
+        Some(Attributes::Encryption(encryption)) => encryption.kms_key.clone(),
+        _ => None,
+    };
+    let before = key(before);
+    before.is_some() && before != key(after)
 }
 
 /// A policy with other teams' statements as they are recorded, and the live one.
@@ -185,16 +203,9 @@ impl Planner<'_> {
     }
 
     fn leaves_key(&self, bucket: &RootAddress) -> bool {
-        let key = |side: Option<&Attributes>| match side {
-            Some(Attributes::Encryption(encryption)) => encryption.kms_key.clone(),
-            _ => None,
-        };
         let address = bucket.aspect(Kind::Encryption);
         let mut steps = self.steps.iter().filter(|step| step.address == address && !step.calls.is_empty());
-        steps.any(|step| {
-            let before = key(step.before.as_ref());
-            before.is_some() && before != key(step.after.as_ref())
-        })
+        steps.any(|step| is_another_key(step.before.as_ref(), step.after.as_ref()))
     }
 
     fn put_on_bucket(&self, ends: &mut BucketEnds<'_>, call: &Call) {

@@ -219,7 +219,12 @@ impl Judge {
                         self.unchecked.of("policy", root);
                         self.unread(root, guarded, new);
                     }
-                    (_, None) => return,
+                    // Known before, and now nobody may look: whoever it lets in.
+                    (Some(_), None) => {
+                        self.unchecked.of("policy", root);
+                        self.doubt();
+                    }
+                    (None, None) => return,
                 }
                 self.unchecked.of("KMS grants", root);
             }

@@ -10,7 +10,7 @@ use byob_policy::{
     standing,
 };
 
-use super::comparison::{Pair, shape, under_block};
+use super::comparison::{Pair, is_of_change, shape, under_block};
 use super::{Access, Ends, Proof};
 
 /// What one principal may do with one class of resources, at both ends.
@@ -24,8 +24,43 @@ pub struct Reach {
     pub principal: String,
     /// What becomes of each class of access.
     pub abilities: BTreeSet<(Ability, Becomes)>,
-    /// What must hold for what is had at either end, in words.
-    pub conditions: BTreeSet<String>,
+    /// On what terms each class of access is had before; absent: on none.
+    pub before: BTreeMap<Ability, Terms>,
+    /// The same after, and what need not hold any more, or is refused now.
+    pub after: BTreeMap<Ability, Terms>,
+}
+
+/// On what terms access is had at one end, in words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Terms {
+    /// What holds of all of it.
+    pub of_all: BTreeSet<String>,
+    /// What holds of some of it, and not of the rest.
+    pub of_some: BTreeSet<String>,
+}
+
+impl Terms {
+    /// Nothing to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.of_all.is_empty() && self.of_some.is_empty()
+    }
+
+    /// The terms of all of these together.
+    #[must_use]
+    pub fn together<'a>(each: impl IntoIterator<Item = &'a Self>) -> Self {
+        let each: Vec<&Self> = each.into_iter().collect();
+        let of_all: BTreeSet<String> = match each.split_first() {
+            Some((first, rest)) => {
+                let common = |word: &&String| rest.iter().all(|one| one.of_all.contains(*word));
+                first.of_all.iter().filter(common).cloned().collect()
+            }
+            None => BTreeSet::new(),
+        };
+        let said = each.iter().flat_map(|one| one.of_all.iter().chain(&one.of_some));
+        let of_some = said.filter(|word| !of_all.contains(*word)).cloned().collect();
+        Self { of_all, of_some }
+    }
 }
 
 /// A class of access, the one to look at first first.
@@ -134,6 +169,16 @@ type Place = (RootAddress, ResourceClass, String);
 /// By class of access: the actions before, after, gained, perhaps gained, lost, perhaps lost.
 type Parts = BTreeMap<Ability, [BTreeSet<String>; 6]>;
 
+/// What is put together of one place.
+#[derive(Default)]
+struct Found {
+    parts: Parts,
+    /// On what terms each action is had, before and after.
+    terms: [BTreeMap<String, Terms>; 2],
+    /// The actions that may be had, before and after.
+    perhaps: [BTreeSet<String>; 2],
+}
+
 const BEFORE: usize = 0;
 const AFTER: usize = 1;
 const GAINED: usize = 2;
@@ -146,7 +191,7 @@ const MAY_LOSE: usize = 5;
 #[must_use]
 pub fn reach(ends: &[Ends], access: &[Access], account_id: &str) -> Reached {
     let account: Option<AccountId> = account_id.parse().ok();
-    let mut places: BTreeMap<Place, (Parts, BTreeSet<String>)> = BTreeMap::new();
+    let mut places: BTreeMap<Place, Found> = BTreeMap::new();
     let mut reached = Reached::default();
     let mut known: BTreeMap<String, Result<Vec<Standing>, String>> = BTreeMap::new();
     for one in ends {
@@ -175,9 +220,9 @@ pub fn reach(ends: &[Ends], access: &[Access], account_id: &str) -> Reached {
         match told {
             Ok(all) => all.into_iter().for_each(|standing| {
                 let place = (one.root().clone(), standing.class, standing.principal);
-                let (parts, conditions) = places.entry(place).or_default();
+                let found = places.entry(place).or_default();
                 for (end, held) in [(BEFORE, standing.before), (AFTER, standing.after)] {
-                    held.into_iter().for_each(|held| enter(parts, conditions, end, held));
+                    held.into_iter().for_each(|held| found.enter(end, held));
                 }
             }),
             Err(why) => {
@@ -187,46 +232,121 @@ pub fn reach(ends: &[Ends], access: &[Access], account_id: &str) -> Reached {
     }
     for one in access {
         let place = (one.resource.root(), one.class, one.principal.clone());
-        let (parts, conditions) = places.entry(place).or_default();
-        conditions.extend(one.conditions.iter().cloned());
+        let found = places.entry(place).or_default();
         let sure = one.proof != Proof::CannotTell;
-        let mut put = |actions: &[String], certain: usize, doubtful: usize| {
-            let end = if sure { certain } else { doubtful };
-            actions.iter().for_each(|action| note(parts, end, action));
-        };
-        put(&one.gained, GAINED, MAY_GAIN);
-        put(&one.lost, LOST, MAY_LOSE);
+        found.change(&one.gained, if sure { GAINED } else { MAY_GAIN });
+        found.change(&one.lost, if sure { LOST } else { MAY_LOSE });
         if one.gained.is_empty() && one.lost.is_empty() {
-            note(parts, MAY_GAIN, "");
+            found.change(&[String::new()], MAY_GAIN);
         }
+    }
+    // What is had at both ends was entered before: what holds of all that is gained or lost may hold of some of it alone.
+    for one in access {
+        let place = (one.resource.root(), one.class, one.principal.clone());
+        places.entry(place).or_default().changed_terms(one);
     }
     let known: BTreeSet<&RootAddress> =
         ends.iter().map(Ends::root).filter(|root| !reached.unknown.contains_key(root)).collect();
-    let all = places.into_iter().map(|((root, class, principal), (parts, conditions))| {
+    let all = places.into_iter().map(|((root, class, principal), found)| {
         let known = known.contains(&root);
-        let abilities = parts.iter().flat_map(|(ability, parts)| {
+        let abilities = found.parts.iter().flat_map(|(ability, parts)| {
             becomes(parts, known).into_iter().map(|becomes| (*ability, becomes)).collect::<Vec<_>>()
         });
-        Reach { root, class, principal, abilities: abilities.collect(), conditions }
+        let abilities = abilities.collect();
+        let [before, after] = found.terms.map(by_ability);
+        Reach { root, class, principal, abilities, before, after }
     });
     reached.all = all.filter(|one| !one.abilities.is_empty()).collect();
     reached
 }
 
-fn enter(parts: &mut Parts, conditions: &mut BTreeSet<String>, end: usize, held: Held) {
-    conditions.extend(held.conditions);
-    for action in held.actions {
+impl Found {
+    fn enter(&mut self, end: usize, held: Held) {
         // What may be so at one end is no more than what may be gained or lost, which is told elsewhere.
-        if held.proof == Shown::Witness {
-            note(parts, end, action);
+        if held.proof != Shown::Witness {
+            if let Some(perhaps) = self.perhaps.get_mut(end) {
+                perhaps.extend(held.actions.into_iter().map(str::to_owned));
+            }
+            return;
         }
+        for action in held.actions {
+            self.note(end, action);
+            if let Some(terms) = self.terms.get_mut(end) {
+                let of_all = held.conditions.iter().cloned().collect();
+                terms.insert(action.to_owned(), Terms { of_all, of_some: BTreeSet::new() });
+            }
+        }
+    }
+
+    fn change(&mut self, actions: &[String], what: usize) {
+        actions.iter().for_each(|action| self.note(what, action));
+    }
+
+    fn note(&mut self, what: usize, action: &str) {
+        if let Some(of) = self.parts.entry(Ability::of(action)).or_default().get_mut(what) {
+            of.insert(action.to_owned());
+        }
+    }
+
+    fn has(&self, end: usize, action: &str) -> bool {
+        let parts = self.parts.get(&Ability::of(action));
+        parts.and_then(|parts| parts.get(end)).is_some_and(|of| of.contains(action))
+    }
+
+    /// Adds what holds of what was gained (after) or lost (before), and what is different after.
+    fn changed_terms(&mut self, access: &Access) {
+        let lost = !access.lost.is_empty();
+        let (of_change, conditions): (BTreeSet<String>, BTreeSet<String>) =
+            access.conditions.iter().cloned().partition(|one| is_of_change(one));
+        let (own, other) = if lost { (BEFORE, AFTER) } else { (AFTER, BEFORE) };
+        let nameless = [String::new()];
+        let actions = match (access.lost.as_slice(), access.gained.as_slice()) {
+            ([], []) => &nameless[..],
+            ([], gained) => gained,
+            (lost, _) => lost,
+        };
+        for action in actions {
+            // All that is had of it, or a part beside what is had at the other end too.
+            let perhaps = self.perhaps.get(other).is_some_and(|perhaps| perhaps.contains(action));
+            let whole = !perhaps && !self.has(other, action);
+            let of_all = if whole { conditions.clone() } else { BTreeSet::new() };
+            let of_some = if whole { BTreeSet::new() } else { conditions.clone() };
+            let stands = self.has(own, action);
+            // What is had for sure asks for nothing that what may be had does.
+            if !stands || access.proof != Proof::CannotTell {
+                self.add(own, action, stands, Terms { of_all, of_some });
+            }
+            if !of_change.is_empty() {
+                let of_all = of_change.clone();
+                self.add(AFTER, action, true, Terms { of_all, of_some: BTreeSet::new() });
+            }
+        }
+    }
+
+    /// `beside`: these hold beside the terms that are known; else either may be so.
+    fn add(&mut self, end: usize, action: &str, beside: bool, more: Terms) {
+        let Some(known) = self.terms.get_mut(end) else { return };
+        let terms = match known.get(action) {
+            None => more,
+            Some(known) if beside => {
+                let of_all: BTreeSet<String> = known.of_all.union(&more.of_all).cloned().collect();
+                let of_some =
+                    known.of_some.union(&more.of_some).filter(|one| !of_all.contains(*one)).cloned();
+                Terms { of_some: of_some.collect(), of_all }
+            }
+            Some(known) => Terms::together([known, &more]),
+        };
+        known.insert(action.to_owned(), terms);
     }
 }
 
-fn note(parts: &mut Parts, end: usize, action: &str) {
-    if let Some(of) = parts.entry(Ability::of(action)).or_default().get_mut(end) {
-        of.insert(action.to_owned());
+fn by_ability(of_actions: BTreeMap<String, Terms>) -> BTreeMap<Ability, Terms> {
+    let mut by: BTreeMap<Ability, Vec<Terms>> = BTreeMap::new();
+    for (action, terms) in of_actions {
+        by.entry(Ability::of(&action)).or_default().push(terms);
     }
+    let together = by.into_iter().map(|(ability, each)| (ability, Terms::together(&each)));
+    together.filter(|(_, terms)| !terms.is_empty()).collect()
 }
 
 /// `known`: whether what the documents give was told.

@@ -1,10 +1,12 @@
 //! `byob drift`: live against recorded, whatever the configuration says.
 
 use byob_model::kind::{BYOB_LINEAGE, KeyState, PublicAccessBlock};
+use byob_plan::access::{AccessVerdict, Answer, drifted};
 use byob_plan::{DriftSeverity, drift, wanted};
 use byob_policy::Effect;
 
 use crate::scene::Scene;
+use crate::world::ACCOUNT;
 
 const TABLES: &str = "[bucket.a]\nname = \"acme-a\"\nencryption = { type = \"sse-kms\", key = \"key.k\" }\n\
                       [key.k]\nalias = \"k\"\n";
@@ -158,4 +160,35 @@ fn an_alias_that_an_unfinished_run_renamed_is_no_drift() {
     assert_eq!(scene.drift(), Vec::<String>::new());
     scene.recorded.approval.as_mut().unwrap().finished = true;
     assert_eq!(scene.drift(), ["key.k.alias"]);
+}
+
+/// Who gains is not known where a key goes that kept some out, and where nobody may look any more.
+#[test]
+fn access_that_drift_may_have_opened_is_not_told_to_be_no_more_than_recorded() {
+    let scene = Scene::applied(TABLES);
+    let said = |change: &dyn Fn(&mut Scene)| {
+        let mut scene = scene.clone();
+        change(&mut scene);
+        let report = drift::report(&scene.recorded, &scene.world.read(&wanted(None, &scene.recorded)));
+        let (access, verdict) = drifted(&report.ends, ACCOUNT);
+        assert!(access.iter().all(|one| one.lost.is_empty()), "{access:?}");
+        verdict
+    };
+    let has = |verdict: &AccessVerdict, words: &str| verdict.not_checked.iter().any(|one| one == words);
+    assert_eq!(said(&|_| {}).grows, Answer::No);
+    assert_eq!(said(&|s| s.world.bucket("acme-a").tags.clear()).grows, Answer::No);
+    let off = said(&|s| s.world.bucket("acme-a").encryption = None);
+    assert_eq!(off.grows, Answer::CannotTell);
+    assert!(has(&off, "whom the former key kept out of bucket.a"), "{off:?}");
+    for listed in [Some(false), Some(true), None] {
+        let theirs = said(&|s| s.world.bucket("acme-a").forbidden = Some(listed));
+        assert_eq!((theirs.grows, theirs.public), (Answer::CannotTell, Answer::CannotTell), "{theirs:?}");
+        assert!(has(&theirs, "policy of bucket.a"), "{theirs:?}");
+    }
+    let key = said(&|s| {
+        let arn = s.world.arn("us-east-1", "k");
+        s.world.key(&arn).forbidden = true;
+    });
+    assert_eq!(key.grows, Answer::CannotTell);
+    assert!(has(&key, "policy of key.k"), "{key:?}");
 }

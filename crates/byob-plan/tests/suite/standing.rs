@@ -1,7 +1,9 @@
 //! Who reaches what at both ends of a plan and of drift: what the picture shows.
 
+use std::collections::BTreeSet;
+
 use byob_model::kind::{KeyState, Policy, PublicAccessBlock};
-use byob_plan::access::{Becomes, Extent, Reached, drifted, reach};
+use byob_plan::access::{Becomes, Extent, Reached, Terms, drifted, reach};
 use byob_plan::{Plan, drift, wanted};
 use byob_policy::Document;
 use serde_json::json;
@@ -33,8 +35,9 @@ fn said(reached: &Reached) -> Vec<String> {
             format!("{sign}{}", ability.as_str())
         });
         let who = one.principal.replace(WANDB, "W&B").replace(&format!("arn:aws:iam::{ACCOUNT}:root"), "us");
+        let all_terms = one.after.values().flat_map(|terms| &terms.of_all).collect::<BTreeSet<_>>();
         let only: Vec<&str> =
-            one.conditions.iter().map(String::as_str).filter(|one| one.starts_with("only for")).collect();
+            all_terms.into_iter().map(String::as_str).filter(|one| one.starts_with("only for")).collect();
         let only = if only.is_empty() { String::new() } else { format!(" [{}]", only.join("; ")) };
         format!("{who} {} of {}{only}: {}", one.class, one.root, each.collect::<Vec<_>>().join(", "))
     });
@@ -103,6 +106,86 @@ fn an_action_more_is_told_from_a_new_class_and_from_wider_terms() {
     assert!(
         narrower.contains(&"W&B objects of bucket.a: - narrower write, - narrower read".to_owned()),
         "{narrower:?}"
+    );
+}
+
+/// `who class ability: before → after`, of what account 999988887777 has.
+fn terms(before: &str, after: &str) -> Vec<String> {
+    let extra = |statements: &str| format!("{BUCKET}extra_statements = [{statements}]\n");
+    let plan = Scene::applied(&extra(before)).with(&extra(after)).plan();
+    let words = |terms: Option<&Terms>| {
+        let Some(terms) = terms else { return "-".to_owned() };
+        let join = |words: &BTreeSet<String>| words.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        match (join(&terms.of_all), join(&terms.of_some)) {
+            (all, some) if some.is_empty() => all,
+            (all, some) if all.is_empty() => format!("some {some}"),
+            (all, some) => format!("{all}; some {some}"),
+        }
+    };
+    let reached = reach(&plan.ends, &plan.access, ACCOUNT);
+    let theirs = reached.all.iter().filter(|one| one.principal.contains("999988887777"));
+    let each = theirs.flat_map(|one| {
+        let abilities: BTreeSet<_> = one.abilities.iter().map(|(ability, _)| *ability).collect();
+        abilities.into_iter().map(move |ability| {
+            let (before, after) = (words(one.before.get(&ability)), words(one.after.get(&ability)));
+            format!("{} {}: {before} → {after}", one.class, ability.as_str())
+        })
+    });
+    each.collect()
+}
+
+fn theirs(sid: &str, effect: &str, actions: &str, on: &str, condition: &str) -> String {
+    format!(
+        "{{ Sid = \"{sid}\", Effect = \"{effect}\", Principal = {{ AWS = \"arn:aws:iam::999988887777:root\" }}, \
+         Action = [{actions}], Resource = [{on}]{condition} }}"
+    )
+}
+
+#[test]
+fn a_condition_stands_at_its_end_beside_its_class_of_access_alone() {
+    const OBJECTS: &str = "\"arn:aws:s3:::acme-a/*\"";
+    const ITSELF: &str = "\"arn:aws:s3:::acme-a\"";
+    const FROM: &str = ", Condition = { IpAddress = { \"aws:SourceIp\" = \"10.0.0.0/8\" } }";
+    const VPCE: &str = ", Condition = { StringEquals = { \"aws:SourceVpce\" = \"vpce-1\" } }";
+    let read = |condition: &str| theirs("Read", "Allow", "\"s3:GetObject\"", OBJECTS, condition);
+    let write = |condition: &str| {
+        theirs("Write", "Allow", "\"s3:PutObject\", \"s3:DeleteObject\"", OBJECTS, condition)
+    };
+    let list = theirs("List", "Allow", "\"s3:ListBucket\"", ITSELF, FROM);
+    let both = |one: &str, other: &str| format!("{one}, {other}");
+    // Taken out, it is a matter of the past; put in, of what will be.
+    assert_eq!(terms(&read(FROM), &read("")), ["objects read: only from 10.0.0.0/8 → -"]);
+    assert_eq!(terms(&read(""), &read(FROM)), ["objects read: - → only from 10.0.0.0/8"]);
+    // It is not that of another class of access, nor of another class of resources.
+    assert_eq!(
+        terms(&read(FROM), &both(&read(FROM), &write(""))),
+        ["objects write: - → -", "objects read: only from 10.0.0.0/8 → only from 10.0.0.0/8"]
+    );
+    assert_eq!(
+        terms(&list, &both(&list, &read(""))),
+        ["bucket list: only from 10.0.0.0/8 → only from 10.0.0.0/8", "objects read: - → -"]
+    );
+    // What only some of a class of access has is said of some of it.
+    let tags = theirs("Tags", "Allow", "\"s3:GetObjectAcl\"", OBJECTS, VPCE);
+    assert_eq!(
+        terms(&read(""), &both(&read(""), &tags)),
+        ["objects read: - → some only from VPC endpoint vpce-1"]
+    );
+    let again = theirs("Again", "Allow", "\"s3:GetObject\"", OBJECTS, VPCE);
+    assert_eq!(
+        terms(&read(FROM), &both(&read(FROM), &again)),
+        ["objects read: only from 10.0.0.0/8 → some only from VPC endpoint vpce-1"]
+    );
+    // What a Deny refuses that comes or goes is said of what is after.
+    let deny = theirs("No", "Deny", "\"s3:GetObject\"", OBJECTS, FROM);
+    assert_eq!(
+        terms(&read(""), &both(&read(""), &deny)),
+        ["objects read: - → now denied: only from 10.0.0.0/8"]
+    );
+    assert_eq!(
+        terms(&both(&read(VPCE), &deny), &read(VPCE)),
+        ["objects read: only from VPC endpoint vpce-1 → \
+          no longer denied: only from 10.0.0.0/8, only from VPC endpoint vpce-1"]
     );
 }
 

@@ -166,7 +166,7 @@ pub(super) fn wide(graph: &Graph) -> Picture {
             end = RIGHT - 8
         );
     }
-    picture.height = right.max(bottom) - GAP + 2;
+    picture.height = right.max(bottom).saturating_sub(GAP) + 2;
     picture
 }
 
@@ -282,7 +282,7 @@ fn labels(edge: &Edge, width: usize) -> Vec<(&'static str, Vec<Span>)> {
 fn below(edge: &Edge, width: usize) -> Vec<String> {
     let mut lines = vec![format!("by the {}", edge.carrier)];
     if !edge.conditions.is_empty() {
-        lines.extend(fold(&edge.conditions, width, 2));
+        lines.extend(fold(&edge.conditions, width, 3));
     }
     lines
 }

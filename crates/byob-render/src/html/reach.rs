@@ -1,10 +1,10 @@
 //! Who reaches what, put together for a page: roots that the same principals reach in the same way stand together, and what
-//! is left is bounded. Where each thing stands in the picture is decided elsewhere, and who reaches what by the plan.
+//! is left is bounded; the table below the picture bounds nothing. Where each thing stands in the picture is decided elsewhere, and who reaches what by the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{RootAddress, RootKind};
-use byob_plan::access::{Ability, Becomes, Extent, Reach, Reached};
+use byob_plan::access::{Ability, Becomes, Extent, Reach, Reached, Terms};
 use byob_policy::{AccountId, ResourceClass, principal_in_words};
 use serde::Serialize;
 
@@ -25,8 +25,8 @@ pub(super) struct Graph {
     pub roots: Vec<Roots>,
     /// In the order of the roots.
     pub edges: Vec<Edge>,
-    /// What is not drawn, and what is not known, in sentences.
-    pub left_out: Vec<String>,
+    /// What is not drawn, and what is not known.
+    pub left_out: Vec<LeftOut>,
     /// Somewhere only the conditions changed.
     pub has_terms: bool,
     /// A row for each arrow, those that are not drawn too.
@@ -40,6 +40,9 @@ pub(super) struct Who {
     pub title: String,
     /// As the policies name it.
     pub names: String,
+    /// Each of several, where not all of them are named before.
+    #[serde(skip)]
+    pub all: Vec<String>,
 }
 
 /// Buckets, or keys, that the same principals reach in the same way.
@@ -49,7 +52,18 @@ pub(super) struct Roots {
     pub title: String,
     /// What it is called, or which they are.
     pub names: String,
+    /// Each of several, where not all of them are named before.
+    #[serde(skip)]
+    pub all: Vec<String>,
     pub is_key: bool,
+}
+
+/// A sentence about what is not in the picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct LeftOut {
+    pub text: String,
+    /// What it is about, where the sentence does not name all of it.
+    pub all: Vec<String>,
 }
 
 /// One arrow.
@@ -61,7 +75,7 @@ pub(super) struct Edge {
     pub lines: Vec<ClassLine>,
     /// `bucket policy`
     pub carrier: &'static str,
-    /// What must hold for some of it, or need not hold any more.
+    /// On what terms it is had after; where nothing is left of it, before.
     pub conditions: String,
 }
 
@@ -130,20 +144,51 @@ pub(super) struct Chunk {
 /// One arrow as a row of a table: what is true before, and what after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
-    pub who: String,
-    pub on: String,
+    pub who: Cell,
+    pub on: Cell,
     pub carrier: &'static str,
-    pub before: String,
-    pub after: String,
-    pub conditions: String,
+    pub before: Vec<Had>,
+    pub after: Vec<Had>,
     pub mark: Mark,
     pub sign: &'static str,
 }
 
+/// Whom or what a row is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Cell {
+    pub title: String,
+    pub names: String,
+    /// Each of several, where not all of them are named before.
+    pub all: Vec<String>,
+}
+
+/// What is had at one end on the same terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Had {
+    /// `objects: read, write`
+    pub what: String,
+    /// What must hold for it, what need not hold any more, what is refused now.
+    pub terms: String,
+}
+
 /// What makes two roots the same here.
 type Shape = (RootKind, BTreeMap<String, Vec<Part>>);
-/// A class with what becomes of it.
-type Part = (ResourceClass, BTreeSet<(Ability, Becomes)>, BTreeSet<String>);
+
+/// What becomes of one class of resources, and on what terms it is had.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Part {
+    class: ResourceClass,
+    abilities: BTreeSet<(Ability, Becomes)>,
+    before: BTreeMap<Ability, Terms>,
+    after: BTreeMap<Ability, Terms>,
+}
+
+impl Part {
+    fn terms(&self, ability: Ability, after: bool) -> Terms {
+        let all = if after { &self.after } else { &self.before };
+        all.get(&ability).cloned().unwrap_or_default()
+    }
+}
 
 /// Puts it together.
 pub(super) fn graph(
@@ -153,18 +198,20 @@ pub(super) fn graph(
 ) -> Graph {
     let mut of_roots: BTreeMap<&RootAddress, BTreeMap<String, Vec<Part>>> = BTreeMap::new();
     for one in &reached.all {
-        let Reach { root, class, principal, abilities, conditions } = one;
+        let Reach { root, class, principal, abilities, before, after } = one;
         let parts = of_roots.entry(root).or_default().entry(principal.clone()).or_default();
-        parts.push((*class, abilities.clone(), conditions.clone()));
+        let (abilities, before, after) = (abilities.clone(), before.clone(), after.clone());
+        parts.push(Part { class: *class, abilities, before, after });
     }
     let mut shapes: BTreeMap<Shape, Vec<&RootAddress>> = BTreeMap::new();
     for (root, mut by_whom) in of_roots {
         // Objects before their bucket: data is what it is about.
-        by_whom.values_mut().for_each(|parts| parts.sort_by_key(|part| part.0 == ResourceClass::Bucket));
+        by_whom.values_mut().for_each(|parts| parts.sort_by_key(|part| part.class == ResourceClass::Bucket));
         shapes.entry((root.kind, by_whom)).or_default().push(root);
     }
     let mut groups: Vec<(Shape, Vec<&RootAddress>)> = shapes.into_iter().collect();
-    let mark = |parts: &[Part]| Mark::of(parts.iter().flat_map(|part| part.1.iter().map(|one| one.1)));
+    let mark =
+        |parts: &[Part]| Mark::of(parts.iter().flat_map(|part| part.abilities.iter().map(|one| one.1)));
     groups.sort_by_key(|((_, by_whom), roots)| {
         (by_whom.values().map(|parts| mark(parts)).min(), roots.first().map(|root| (*root).clone()))
     });
@@ -189,7 +236,6 @@ pub(super) fn graph(
         arrows.sort_by_key(|(at, parts)| (mark(parts), *at));
         let mut drawn = false;
         for (at, parts) in arrows {
-            let title_of = who.get(at).map(|one| one.shown.title.clone()).unwrap_or_default();
             let carrier = if *kind == RootKind::Key { "key policy" } else { "bucket policy" };
             let edge = Edge {
                 who: at,
@@ -197,9 +243,11 @@ pub(super) fn graph(
                 mark: mark(parts),
                 lines: parts.iter().map(class_line).collect(),
                 carrier,
-                conditions: conditions(parts),
+                conditions: arrow_terms(parts),
             };
-            graph.rows.push(row(&edge, parts, title_of, &title));
+            if let Some(who) = who.get(at) {
+                graph.rows.push(row(&edge, parts, &who.shown, &title));
+            }
             if graph.edges.len() < EDGES {
                 graph.edges.push(edge);
                 drawn = true;
@@ -220,14 +268,16 @@ pub(super) fn graph(
             1 => ", nor is 1 bucket or key that only they lead to".to_owned(),
             more => format!(", nor are {more} buckets and keys that only they lead to"),
         };
-        graph.left_out.push(format!("{} not drawn{whole}; the table has them all.", arrows(dropped.1)));
+        let text = format!("{} not drawn{whole}; the table has them all.", arrows(dropped.1));
+        graph.left_out.push(LeftOut { text, all: Vec::new() });
     }
     let mut unknown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (root, why) in &reached.unknown {
         unknown.entry(why).or_default().push(root.to_string());
     }
     for (why, roots) in unknown {
-        graph.left_out.push(format!("Not known for {}: {why}.", some_of(roots)));
+        let (some, all) = some_of(roots);
+        graph.left_out.push(LeftOut { text: format!("Not known for {some}: {why}."), all });
     }
     graph
 }
@@ -286,12 +336,17 @@ fn principals<'a>(groups: &'a [(Shape, Vec<&RootAddress>)], own: Option<&Account
             [one] => {
                 let title = principal_in_words(one, own);
                 let names = if title == *one || *one == "*" { String::new() } else { word(one) };
-                Who { title, names }
+                Who { title, names, all: Vec::new() }
             }
-            more => Who {
-                title: count(more.len(), "principal"),
-                names: some_of(more.iter().map(|one| word(one)).collect()),
-            },
+            more => {
+                let (names, cut) = some_of(more.iter().map(|one| word(one)).collect());
+                let each = |one: &&str| {
+                    let title = principal_in_words(one, own);
+                    if title == **one || **one == *"*" { title } else { format!("{title}: {}", word(one)) }
+                };
+                let all = if cut.is_empty() { cut } else { more.iter().map(each).collect() };
+                Who { title: count(more.len(), "principal"), names, all }
+            }
         };
         Principals { principals, shown }
     };
@@ -304,28 +359,28 @@ fn titled(kind: RootKind, roots: &[&RootAddress], names: &BTreeMap<RootAddress, 
         [one] => Roots {
             title: one.to_string(),
             names: names.get(one).map(|name| word(name)).unwrap_or_default(),
+            all: Vec::new(),
             is_key,
         },
-        more => Roots {
-            title: count(more.len(), if is_key { "key" } else { "bucket" }),
-            names: some_of(more.iter().map(ToString::to_string).collect()),
-            is_key,
-        },
+        more => {
+            let (names, all) = some_of(more.iter().map(ToString::to_string).collect());
+            Roots { title: count(more.len(), if is_key { "key" } else { "bucket" }), names, all, is_key }
+        }
     }
 }
 
-/// `a, b and 3 more`
-fn some_of(mut all: Vec<String>) -> String {
-    let more = all.len().saturating_sub(NAMED);
-    if more > 1 {
-        all.truncate(NAMED);
-        return format!("{} and {more} more", all.join(", "));
+/// `a, b and 3 more`, and, where it says that there are more, all of them.
+fn some_of(all: Vec<String>) -> (String, Vec<String>) {
+    match all.get(..NAMED) {
+        Some(some) if all.len() > NAMED + 1 => {
+            (format!("{} and {} more", some.join(", "), all.len() - NAMED), all)
+        }
+        _ => (all.join(", "), Vec::new()),
     }
-    all.join(", ")
 }
 
-fn class_line((class, abilities, _): &Part) -> ClassLine {
-    let chunks = abilities.iter().map(|(ability, becomes)| {
+fn class_line(part: &Part) -> ClassLine {
+    let chunks = part.abilities.iter().map(|(ability, becomes)| {
         let word = ability.as_str();
         let (fate, text) = match becomes {
             Becomes::Gained(Extent::Whole) => ("gained", format!("+ {word}")),
@@ -340,7 +395,7 @@ fn class_line((class, abilities, _): &Part) -> ClassLine {
         };
         Chunk { fate, text }
     });
-    let class = match class {
+    let class = match part.class {
         ResourceClass::Objects => "objects",
         ResourceClass::Bucket => "bucket",
         ResourceClass::Key => "key",
@@ -348,31 +403,63 @@ fn class_line((class, abilities, _): &Part) -> ClassLine {
     ClassLine { class, chunks: chunks.collect() }
 }
 
-fn row(edge: &Edge, parts: &[Part], who: String, on: &Roots) -> Row {
+fn row(edge: &Edge, parts: &[Part], who: &Who, on: &Roots) -> Row {
     let side = |after: bool| {
-        let classes = parts.iter().zip(&edge.lines).filter_map(|((_, abilities, _), line)| {
-            let words: Vec<String> =
-                abilities.iter().filter_map(|(ability, becomes)| at_end(*ability, *becomes, after)).collect();
-            (!words.is_empty()).then(|| format!("{}: {}", line.class, words.join(", ")))
-        });
-        let all: Vec<String> = classes.collect();
-        if all.is_empty() { "nothing".to_owned() } else { all.join("; ") }
+        let all: Vec<Had> =
+            parts.iter().zip(&edge.lines).flat_map(|(part, line)| had(part, line.class, after)).collect();
+        let nothing = || vec![Had { what: "nothing".to_owned(), terms: String::new() }];
+        if all.is_empty() { nothing() } else { all }
     };
     Row {
-        who,
-        on: if on.names.is_empty() { on.title.clone() } else { format!("{} ({})", on.title, on.names) },
+        who: Cell { title: who.title.clone(), names: who.names.clone(), all: who.all.clone() },
+        on: Cell { title: on.title.clone(), names: on.names.clone(), all: on.all.clone() },
         carrier: edge.carrier,
         before: side(false),
         after: side(true),
-        conditions: edge.conditions.clone(),
         mark: edge.mark,
         sign: edge.mark.sign(),
     }
 }
 
-fn conditions(parts: &[Part]) -> String {
-    let all: BTreeSet<&str> = parts.iter().flat_map(|part| part.2.iter().map(String::as_str)).collect();
-    all.into_iter().collect::<Vec<_>>().join("; ")
+/// What is had of a class of resources at one end: together what is had on the same terms.
+fn had(part: &Part, class: &str, after: bool) -> Vec<Had> {
+    let mut groups: Vec<(Terms, Vec<String>)> = Vec::new();
+    for (ability, becomes) in &part.abilities {
+        let Some(words) = at_end(*ability, *becomes, after) else { continue };
+        let terms = part.terms(*ability, after);
+        match groups.iter_mut().find(|(known, _)| *known == terms) {
+            Some((_, all)) => all.push(words),
+            None => groups.push((terms, vec![words])),
+        }
+    }
+    let had = |(terms, words): (Terms, Vec<String>)| {
+        let what = format!("{class}: {}", words.join(", "));
+        Had { what, terms: in_words(&terms) }
+    };
+    groups.into_iter().map(had).collect()
+}
+
+/// The terms of an arrow as a whole: of what is there after; of what is not, those of before.
+fn arrow_terms(parts: &[Part]) -> String {
+    let mut is_left = false;
+    let mut each: Vec<Terms> = Vec::new();
+    for part in parts {
+        for (ability, becomes) in &part.abilities {
+            let after = at_end(*ability, *becomes, true).is_some();
+            is_left |= after;
+            each.push(part.terms(*ability, after));
+        }
+    }
+    let words = in_words(&Terms::together(&each));
+    if is_left || words.is_empty() { words } else { format!("was: {words}") }
+}
+
+fn in_words(terms: &Terms) -> String {
+    let some = terms.of_some.iter().enumerate().map(|(at, words)| {
+        let start = if at == 0 { "for some of it" } else { "for some" };
+        format!("{start}: {words}")
+    });
+    terms.of_all.iter().cloned().chain(some).collect::<Vec<_>>().join("; ")
 }
 
 /// What is true of a class of access at one end; `None`: it is not there.

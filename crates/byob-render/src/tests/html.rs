@@ -1,5 +1,7 @@
 //! The pages of plans and drift reports: what stands on them, and that no text from outside becomes markup.
 
+use std::slice::from_ref;
+
 use byob_model::address::{Kind, RootAddress};
 use byob_plan::access::{BucketEnd, Ends, KeyEnd};
 use byob_plan::drift::{DriftSummary, Report};
@@ -25,7 +27,8 @@ fn end(statements: &[Value]) -> BucketEnd {
 }
 
 fn bucket_ends(label: &str, before: Option<BucketEnd>, after: Option<BucketEnd>) -> Ends {
-    Ends::Bucket { root: RootAddress::bucket(label), name: "acme-wandb-vision".into(), before, after }
+    let (root, name) = (RootAddress::bucket(label), "acme-wandb-vision".into());
+    Ends::Bucket { root, name, before, after, leaves_key: false }
 }
 
 /// The first plan, with the ends that it was judged by.
@@ -114,6 +117,7 @@ fn many(number: usize) -> Plan {
             name: format!("acme-{n}"),
             before: Some(end(&old)),
             after: Some(end(&new)),
+            leaves_key: false,
         });
     }
     let mut plan = plan(steps, Vec::new());
@@ -366,6 +370,130 @@ fn the_picture_of_many_buckets_is_bounded_and_says_what_it_leaves_out() {
     // The 240 buckets that only W&B reaches, all in the same way, are one row.
     assert!(text.contains("240 buckets (bucket.b001, bucket.b002, bucket.b003 and 237 more)"));
     assert!(text.contains("bucket.b295"));
+}
+
+#[test]
+fn what_drift_may_have_opened_is_not_told_to_be_shut() {
+    let before = || Some(end(&[wandb(), tls_only()]));
+    let page = |ends: Ends| {
+        let drift = vec![drift("bucket.vision.tags", Some(tags(&[("Owner", "platform")])), Some(tags(&[])))];
+        let summary = DriftSummary { drifted: 1, addresses: 57, attributes: 812 };
+        text_of(&drift_html(&Report { summary, drift, ends: vec![ends] }, &header()).unwrap())
+    };
+    let same = bucket_ends("vision", before(), before());
+    assert!(page(same.clone()).contains("no new access"));
+    let Ends::Bucket { root, name, before: was, after, .. } = same else { panic!() };
+    for ends in [
+        Ends::Bucket { root, name, before: was, after, leaves_key: true },
+        bucket_ends("vision", before(), Some(BucketEnd::default())),
+    ] {
+        let page = page(ends);
+        assert!(page.contains("access may have grown") && !page.contains("no new access"), "{page}");
+    }
+}
+
+/// The page of a plan that changes one bucket's policy.
+fn page_of(before: &[Value], after: &[Value]) -> String {
+    let change = step("bucket.vision.policy", Action::Update, Some(policy(before)), Some(policy(after)));
+    let mut plan = plan(vec![change], Vec::new());
+    let ends = vec![bucket_ends("vision", Some(end(before)), Some(end(after)))];
+    (plan.access, plan.access_verdict) = byob_plan::access::drifted(&ends, "123456789012");
+    plan.ends = ends;
+    plan_html(&plan, &header()).unwrap()
+}
+
+/// The words of the table of who reaches what, and what the picture says, a line of it after the other.
+fn reach_of(page: &str) -> (String, String) {
+    let text = text_of(page);
+    let table =
+        text.split_once("The same as a table").unwrap().1.split_once("What bucket policies").unwrap().0;
+    let wide = page.find("class=\"picture wide\"").unwrap()..page.find("class=\"picture narrow\"").unwrap();
+    let lines = page[wide].split("<text class=\"carrier\"").skip(1).map(|line| {
+        let text = line.split_once("<tspan class=\"plain\">").unwrap().1.split_once('<').unwrap().0;
+        text.replace("&#x2f;", "/")
+    });
+    (table.split_whitespace().collect::<Vec<_>>().join(" "), lines.collect::<Vec<_>>().join(" "))
+}
+
+fn theirs(actions: &[&str], resource: &str, condition: Option<Value>) -> Value {
+    let mut allow = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999988887777:root"},
+        "Action": actions, "Resource": resource});
+    if let Some(condition) = condition {
+        allow["Condition"] = condition;
+    }
+    allow
+}
+
+const OBJECTS: &str = "arn:aws:s3:::acme-wandb-vision/*";
+
+#[test]
+fn a_condition_that_is_taken_out_is_not_told_of_what_is_after() {
+    let from = json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}});
+    let (with, without) =
+        (theirs(&["s3:GetObject"], OBJECTS, Some(from)), theirs(&["s3:GetObject"], OBJECTS, None));
+    let (table, picture) = reach_of(&page_of(from_ref(&with), from_ref(&without)));
+    assert!(
+        table.ends_with("bucket policy objects: read only from 10.0.0.0/8 + objects: wider read"),
+        "{table}"
+    );
+    assert_eq!(picture, "by the bucket policy");
+    let (table, picture) = reach_of(&page_of(&[without], from_ref(&with)));
+    assert!(
+        table.ends_with("bucket policy objects: read − objects: narrower read only from 10.0.0.0/8"),
+        "{table}"
+    );
+    assert_eq!(picture, "by the bucket policy only from 10.0.0.0/8");
+    // Of what is gone, it was.
+    let (table, picture) = reach_of(&page_of(&[with], &[]));
+    assert!(table.ends_with("objects: read only from 10.0.0.0/8 − nothing"), "{table}");
+    assert_eq!(picture, "by the bucket policy was: only from 10.0.0.0/8");
+}
+
+#[test]
+fn a_condition_stands_beside_what_it_is_about_and_nothing_else() {
+    let from = || Some(json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}));
+    let read = theirs(&["s3:GetObject"], OBJECTS, from());
+    let write = theirs(&["s3:PutObject", "s3:DeleteObject"], OBJECTS, None);
+    let (table, picture) = reach_of(&page_of(from_ref(&read), &[read.clone(), write]));
+    assert!(table.ends_with("+ objects: write objects: read only from 10.0.0.0/8"), "{table}");
+    assert_eq!(picture, "by the bucket policy for some of it: only from 10.0.0.0/8");
+    // Nor of the bucket's, what is about objects.
+    let list = theirs(&["s3:ListBucket"], "arn:aws:s3:::acme-wandb-vision", from());
+    let all = theirs(&["s3:GetObject", "s3:PutObject"], OBJECTS, None);
+    let (table, picture) = reach_of(&page_of(from_ref(&list), &[list.clone(), all]));
+    assert!(table.ends_with("+ objects: write, read bucket: list only from 10.0.0.0/8"), "{table}");
+    assert_eq!(picture, "by the bucket policy for some of it: only from 10.0.0.0/8");
+    // What all of it asks for is said of all of it.
+    let write = theirs(&["s3:PutObject"], OBJECTS, from());
+    let (table, picture) = reach_of(&page_of(from_ref(&read), &[read.clone(), write]));
+    assert!(table.ends_with("+ objects: write, read only from 10.0.0.0/8"), "{table}");
+    assert_eq!(picture, "by the bucket policy only from 10.0.0.0/8");
+}
+
+#[test]
+fn the_table_names_every_principal_and_every_bucket() {
+    let readers: Vec<String> =
+        (0..11).map(|n| format!("arn:aws:iam::6666666666{n:02}:role/reader")).collect();
+    let read = json!({"Sid": "R", "Effect": "Allow", "Principal": {"AWS": readers}, "Action": "s3:GetObject", "Resource": OBJECTS});
+    let page = page_of(&[], &[read]);
+    let (table, _) = reach_of(&page);
+    assert!(table.contains("11 principals"), "{table}");
+    for one in &readers {
+        assert!(table.contains(one), "{one} in {table}");
+    }
+    let (table, _) = reach_of(&plan_html(&many(300), &header()).unwrap());
+    assert!((0..300).all(|n| table.contains(&format!("bucket.b{n:03}"))), "{table}");
+    // Of those that nothing is known of, all too.
+    let mut plan = many(0);
+    plan.ends = (0..7)
+        .map(|n| {
+            let unread = BucketEnd { policy: None, ..end(&[]) };
+            bucket_ends(&format!("b{n}"), Some(unread.clone()), Some(unread))
+        })
+        .collect();
+    let text = text_of(&plan_html(&plan, &header()).unwrap());
+    assert!(text.contains("Not known for bucket.b0, bucket.b1, bucket.b2 and 4 more"), "{text}");
+    assert!((0..7).all(|n| text.contains(&format!("bucket.b{n}"))), "{text}");
 }
 
 #[test]

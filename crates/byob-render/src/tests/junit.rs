@@ -1,3 +1,4 @@
+use byob_plan::DriftSeverity;
 use byob_plan::drift::{DriftSummary, Report};
 use insta::assert_snapshot;
 
@@ -14,7 +15,35 @@ fn every_recorded_address_is_a_case_and_what_drifted_fails() {
     let summary = DriftSummary { drifted: 2, addresses: 4, attributes: 58 };
     let report = Report { summary, drift, ends: Vec::new() };
     let recorded = ["bucket.vision", "bucket.vision.policy", "bucket.vision.tags", "key.vision"].map(address);
-    assert_snapshot!(drift_junit(&report, &recorded));
+    assert_snapshot!(drift_junit(&report, &recorded, &DriftSeverity::ALL.into()));
+}
+
+/// As `drift --fail-on` counts: what it leaves out fails nothing.
+#[test]
+fn drift_that_does_not_count_is_skipped_and_says_so() {
+    let tags = drift("bucket.vision.tags", Some(tags(&[("Owner", "platform")])), Some(tags(&[])));
+    let less = drift("bucket.vision.policy", Some(policy(&[wandb()])), Some(policy(&[wandb(), tls_only()])));
+    let (other, breakage) = (tags.severity, less.severity);
+    assert_eq!((other, breakage), (DriftSeverity::Other, DriftSeverity::Breakage));
+    let summary = DriftSummary { drifted: 2, addresses: 2, attributes: 58 };
+    let report = Report { summary, drift: vec![tags, less], ends: Vec::new() };
+    let under = |fail_on: &[DriftSeverity]| {
+        let xml = drift_junit(&report, [], &fail_on.iter().copied().collect());
+        let suite = quick_junit::Report::deserialize_from_str(&xml).unwrap().test_suites.remove(0);
+        (suite.failures, xml.matches("<skipped ").count(), xml)
+    };
+    let (failures, skipped, xml) = under(&[DriftSeverity::Exposure, DriftSeverity::Breakage]);
+    assert_eq!((failures, skipped), (1, 1), "{xml}");
+    assert!(
+        xml.contains(
+            "<skipped message=\"drifted, not counted: other is not among --fail-on exposure,breakage: "
+        ),
+        "{xml}"
+    );
+    let (failures, skipped, xml) = under(&[DriftSeverity::Exposure]);
+    assert_eq!((failures, skipped), (0, 2), "{xml}");
+    let (failures, skipped, xml) = under(&DriftSeverity::ALL);
+    assert_eq!((failures, skipped), (2, 0), "{xml}");
 }
 
 #[test]
@@ -43,7 +72,9 @@ fn every_hostile_string_stays_text() {
             classname: text.clone(),
             outcome: CaseOutcome::Failed { kind: text.clone(), message: text.clone(), text: text.clone() },
         }];
-        for xml in [checks_junit(&text, &cases), drift_junit(&hostile_report(&text), [])] {
+        for xml in
+            [checks_junit(&text, &cases), drift_junit(&hostile_report(&text), [], &DriftSeverity::ALL.into())]
+        {
             assert!(!xml.contains(|c: char| c != '\n' && crate::escape::is_escaped(c)), "{text:?}\n{xml}");
             assert!(!xml.contains(['\u{fffe}', '\u{ffff}']), "{text:?}\n{xml}");
             let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();

@@ -60,7 +60,7 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
             terminal::print_json(&byob_render::drift_sarif(&report, file));
         }),
         DriftFormat::Junit => {
-            terminal::print(&byob_render::drift_junit(&report, recorded.resources.keys()));
+            terminal::print(&byob_render::drift_junit(&report, recorded.resources.keys(), &fail_on));
         }
     }
     github::drift(&session, &report, &header);
