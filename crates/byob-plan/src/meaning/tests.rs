@@ -360,6 +360,91 @@ fn a_policy_by_the_request_that_shows_it() {
 }
 
 #[test]
+fn a_key_that_nobody_of_its_account_can_manage_is_breakage() {
+    let own = json!({
+        "Sid": "ByobAccount", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": "kms:*", "Resource": "*",
+    });
+    let wandb = json!({
+        "Sid": "WandbAccountAccess", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::830241207209:root"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*",
+    });
+    let with = |statement: Value| json!({"Version": "2012-10-17", "Statement": [own.clone(), wandb.clone(), statement]});
+    let without = |more: &[Value]| {
+        let all = [std::slice::from_ref(&wandb), more].concat();
+        json!({"Version": "2012-10-17", "Statement": all})
+    };
+    let given = json!({"Version": "2012-10-17", "Statement": [own.clone(), wandb.clone()]});
+    let kind = Kind::KeyPolicy;
+    let locked = (Breakage, "only AWS Support can mend it");
+    both(kind, &given, &without(&[]), locked, (Exposure, "may do more"));
+    // The statement stays and a Deny keeps everybody from it; a Deny that spares somebody does not.
+    let deny = |condition: Value| {
+        json!({
+            "Effect": "Deny", "Principal": "*", "Action": "kms:PutKeyPolicy", "Resource": "*", "Condition": condition,
+        })
+    };
+    both(kind, &given, &with(deny(json!({}))), locked, (Exposure, "may do more"));
+    let spares = deny(json!({"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/admin"}}));
+    both(kind, &given, &with(spares), (Other, "role/admin still may"), (Exposure, "may do more"));
+    // Those of other accounts are no help: KMS takes a policy from nobody else.
+    let manages = |who: &str| json!({"Effect": "Allow", "Principal": {"AWS": who}, "Action": "kms:PutKeyPolicy", "Resource": "*"});
+    let stranger = without(&[manages("arn:aws:iam::444455556666:root")]);
+    let meant = |live: &Value| {
+        let side = |value: &Value| Attributes::from_value(kind, value).ok();
+        meaning(kind, ACCOUNT, side(&given).as_ref(), side(live).as_ref())
+    };
+    assert!(meant(&stranger).all.contains(&Breakage), "{:?}", meant(&stranger));
+    // A manager that the policy names itself can put it back, whatever the account's own policies say.
+    let kept = meant(&without(&[manages("arn:aws:iam::123456789012:role/keys")]));
+    assert!(!kept.all.contains(&Breakage), "{kept:?}");
+    assert!(kept.sentence.contains("role/keys still may"), "{kept:?}");
+}
+
+#[test]
+fn what_the_owners_own_policies_give_is_not_wandbs() {
+    let wandb = |who: &str| {
+        json!({
+            "Sid": "WandbAccountAccess", "Effect": "Allow", "Principal": {"AWS": who},
+            "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::b/*",
+        })
+    };
+    let deny = |who: &str, action: &str| {
+        json!({
+            "Effect": "Deny", "Principal": {"AWS": who}, "Action": action, "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"],
+        })
+    };
+    let policy = |statements: &[Value]| json!({"Version": "2012-10-17", "Statement": statements});
+    let (own, vendor) = ("arn:aws:iam::123456789012:root", "arn:aws:iam::830241207209:root");
+    let kind = Kind::BucketPolicy;
+    let severity = |who: &str, more: Value| {
+        let side = |value: &Value| Attributes::from_value(kind, value).ok();
+        let (old, new) = (policy(&[wandb(who)]), policy(&[wandb(who), more]));
+        let meaning = meaning(kind, ACCOUNT, side(&old).as_ref(), side(&new).as_ref());
+        (meaning.severity, meaning.sentence)
+    };
+    let (said, sentence) = severity(vendor, deny(own, "s3:DeleteBucket"));
+    assert_eq!(
+        (said, sentence.as_str()),
+        (Other, "nobody has more access than recorded, and W&B has what it had")
+    );
+    assert_eq!(severity(vendor, deny(own, "s3:*")).0, Other);
+    assert_eq!(severity(vendor, deny(vendor, "s3:PutObject")).0, Breakage);
+    // Where W&B runs in the owner's own account, what that account is refused W&B is; but only of what W&B was given.
+    let role = "arn:aws:iam::123456789012:role/wandb";
+    assert_eq!(severity(role, deny(role, "s3:PutObject")).0, Breakage);
+    assert_eq!(severity(role, deny(own, "s3:PutObject")).0, Breakage);
+    assert_eq!(severity(role, deny(own, "s3:DeleteBucket")).0, Other);
+    assert_eq!(severity(role, deny("arn:aws:iam::123456789012:role/other", "s3:PutObject")).0, Other);
+    // Its account for its role is no less: W&B's own side gives it to the role.
+    let narrowed = policy(&[wandb("arn:aws:iam::830241207209:role/w")]);
+    let widened = policy(&[wandb(vendor)]);
+    let side = |value: &Value| Attributes::from_value(kind, value).ok();
+    let all = meaning(kind, ACCOUNT, side(&narrowed).as_ref(), side(&widened).as_ref()).all;
+    assert!(!all.contains(&Breakage), "{all:?}");
+}
+
+#[test]
 fn every_severity_has_a_sentence_and_a_name() {
     for severity in DriftSeverity::ALL {
         assert!(severity.meaning().len() > 10);
