@@ -94,6 +94,21 @@ fn encryption_by_strength_key_and_who_may_use_it() {
         (Exposure, "no other account"),
         (Exposure, "another key"),
     );
+    // A key of another account is that account's, whichever way new objects were encrypted before.
+    let strangers = form("aws:kms", json!("arn:aws:kms:us-east-1:999988887777:key/x"));
+    for was in [&s3, &kms] {
+        both(
+            kind,
+            was,
+            &strangers,
+            (Exposure, "a key of account 999988887777: it decides who reads them"),
+            (Exposure, ""),
+        );
+    }
+    // Without an account it is looked up in that of whoever writes.
+    for name in ["alias/x", "0000-0009"] {
+        both(kind, &s3, &form("aws:kms", json!(name)), (Exposure, "of whoever writes"), (Exposure, ""));
+    }
     let with = |field: &str, value: Value| {
         let mut form = kms.clone();
         form[field] = value;
