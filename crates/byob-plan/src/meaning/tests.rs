@@ -264,6 +264,68 @@ fn cors_by_which_pages_may_do_what() {
     );
 }
 
+/// S3 takes the first rule that origin, method and every requested header match; names of headers ignore case.
+#[test]
+fn cors_by_which_headers_go_with_which_method() {
+    let rule = |methods: &[&str], headers: &[&str], expose: &[&str]| {
+        json!({
+            "id": null, "allowed_origins": ["*"], "allowed_methods": methods, "allowed_headers": headers,
+            "expose_headers": expose, "max_age_seconds": 3000,
+        })
+    };
+    let cors = |rules: &[Value]| json!({"rules": rules, "exclusive": true});
+    let all = ["GET", "HEAD", "PUT"];
+    let one = cors(&[rule(&all, &["*"], &["ETag"])]);
+    let same = (Other, "the same pages");
+    let kind = Kind::Cors;
+    let without = (Breakage, "browsers on any origin (*) cannot send every header (*) with PUT any more");
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&all, &[], &["ETag"]), rule(&["GET", "HEAD"], &["*"], &["ETag"])]),
+        without,
+        same,
+    );
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&all, &[], &["ETag"])]),
+        (Breakage, "cannot send every header (*) with GET any more"),
+        same,
+    );
+    both(
+        kind,
+        &cors(&[rule(&["PUT"], &["content-type", "x-amz-*"], &[])]),
+        &cors(&[rule(&["PUT"], &["content-type", "x-amz-meta-*"], &[])]),
+        (Breakage, "cannot send the header x-amz-* with PUT any more"),
+        same,
+    );
+    // No rule has both of them, and one request asks for both.
+    both(
+        kind,
+        &cors(&[rule(&["PUT"], &["content-type", "content-md5"], &[])]),
+        &cors(&[rule(&["PUT"], &["content-type"], &[]), rule(&["PUT"], &["content-md5"], &[])]),
+        (Breakage, "cannot send the headers content-md5 and content-type together with PUT any more"),
+        same,
+    );
+    // What a rule lets through that stands behind another is let through too.
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&all, &["content-type"], &["ETag"]), rule(&all, &["*"], &["ETag"])]),
+        same,
+        same,
+    );
+    both(kind, &one, &cors(&[rule(&all, &["*"], &["etag"])]), same, same);
+    both(
+        kind,
+        &cors(&[rule(&all, &["Content-Type"], &[])]),
+        &cors(&[rule(&all, &["content-type"], &[])]),
+        same,
+        same,
+    );
+}
+
 #[test]
 fn a_lifecycle_rule_by_what_it_destroys() {
     let rule = |change: &dyn Fn(&mut Value)| {
@@ -295,7 +357,7 @@ fn a_lifecycle_rule_by_what_it_destroys() {
     let markers = rule(&|r| {
         r["expiration"] = json!({"days": null, "date": null, "expired_object_delete_marker": true});
     });
-    both(kind, &none, &markers, (Other, "no rule removes"), (Other, "works no more"));
+    both(kind, &none, &markers, (Other, "delete markers"), (Other, "works no more"));
     let old = |days: u32, kept: Value| {
         rule(&move |r| r["noncurrent_version_expiration"] = json!({"days": days, "newer_versions": kept}))
     };
@@ -314,6 +376,36 @@ fn a_lifecycle_rule_by_what_it_destroys() {
     };
     both(kind, &none, &moves("DEEP_ARCHIVE"), (Breakage, "restored"), (Other, "works no more"));
     both(kind, &none, &moves("STANDARD_IA"), (Other, "another storage class"), (Other, "works no more"));
+    let aborts = |days: u32| rule(&move |r| r["abort_incomplete_multipart_upload_days"] = json!(days));
+    both(
+        kind,
+        &none,
+        &aborts(1),
+        (Other, "aborts uploads that are not finished 1 day after they began"),
+        (Other, "works no more"),
+    );
+    both(kind, &aborts(7), &aborts(2), (Other, "2 days after"), (Other, "no rule removes"));
+    let old_moves = |class: &str| {
+        let class = class.to_owned();
+        rule(&move |r| {
+            r["noncurrent_version_transitions"] =
+                json!([{"days": 1, "newer_versions": null, "storage_class": class}]);
+        })
+    };
+    both(
+        kind,
+        &none,
+        &old_moves("DEEP_ARCHIVE"),
+        (Other, "archives what was overwritten or deleted"),
+        (Other, "works no more"),
+    );
+    both(
+        kind,
+        &none,
+        &old_moves("STANDARD_IA"),
+        (Other, "moves what was overwritten or deleted"),
+        (Other, "works no more"),
+    );
 }
 
 #[test]
