@@ -80,8 +80,10 @@ pub(super) fn met(
     }
     // Another team's that names W&B is about W&B.
     let meant = bucket && !(theirs && names(subject, statement));
-    if meant && let Some((given, parts)) = set_aside(subject, statement) {
-        return Some(Met { given, whole: statement.clone(), why: Why::Aside(parts) });
+    let aside = Some(statement).filter(|_| meant).and_then(|one| set_aside(subject, one));
+    let aside = aside.map(|(given, parts)| Met { given, whole: statement.clone(), why: Why::Aside(parts) });
+    if aside.as_ref().is_some_and(|aside| aside.given == *statement) {
+        return aside;
     }
     let of_requests =
         |key: &str| is_of(&OF_REQUESTS, key) && !is_of(&NOT_OF_REQUESTS, key) && !known(subject, about, key);
@@ -90,7 +92,7 @@ pub(super) fn met(
         return as_it_is(Why::Requests);
     }
     let decided = |key: &String| is_of(&DECIDED, key) || known(subject, about, key);
-    if keys().all(decided) { None } else { as_it_is(Why::Unsure) }
+    if keys().all(decided) { aside } else { as_it_is(Why::Unsure) }
 }
 
 /// The part of a Deny that is about parts of the bucket which were set aside, if there is one. Of a bucket with a folder for

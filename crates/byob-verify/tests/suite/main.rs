@@ -543,6 +543,22 @@ fn a_deny_of_another_team_that_names_wandb_is_no_part_set_aside() {
     );
     let tags = json!({"Condition": {"StringEquals": {"s3:ExistingObjectTag/quarantine": "yes"}}});
     assert!(given(&denying(false, &tags), "whole").contains("that statement `Out` refuses"), "{tags}");
+    // A part beside the rest: only the part is set aside.
+    let beside = json!({"Resource": [PRIVATE, "arn:aws:s3:::acme-wandb-vision/*"], "Action": "s3:PutObject"});
+    let with = |condition: Value| {
+        let mut deny = beside.clone();
+        deny["Condition"] = condition;
+        denying(false, &deny)
+    };
+    assert!(
+        why(&with(json!({"StringEquals": {"aws:PrincipalTag/a": "b"}})), "whole").contains("`Out` hangs")
+    );
+    assert_eq!(
+        failures(&with(json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}))),
+        ["whole"]
+    );
+    let spares = with(json!({"StringNotEquals": {"aws:PrincipalAccount": "830241207209"}}));
+    assert_eq!(given(&spares, "whole"), "over TLS 1.3");
     // Nothing is told of what W&B never meets.
     let other = json!({"Principal": {"AWS": "arn:aws:iam::123456789012:role/other"}, "Resource": PRIVATE});
     assert_eq!(given(&denying(false, &other), "whole"), "over TLS 1.3");
