@@ -12,16 +12,20 @@ yes_or_no who "$BYOB_WHO"
 [ "$BYOB_WHO" = false ] || selection+=(--who)
 [ -z "$BYOB_FAIL_ON" ] || selection+=("--fail-on=$BYOB_FAIL_ON")
 
-# Sets `number` (or nothing), `state` and $work/known, the body, of our issue, which has our label.
+# Sets `number` (or nothing), `state`, $work/known, the body, of our issue, which has our label, and `edited`: whether
+# somebody else than its author, which is this token, changed the body last. Whoever may edit issues could write into it
+# that a drift is known.
 find_issue() {
   jq -n --arg repository "$GITHUB_REPOSITORY" --arg with "$label" \
     '($repository / "/") as [$owner, $name] | {owner: $owner, name: $name, "label": $with}' >"$work/variables"
   find_ours "reading the issues" issues .data.repository.issues true
   number=
   state=
+  edited=false
   if [ -n "$found" ]; then
     number=$(jq -r .number <<<"$found")
     state=$(jq -r .state <<<"$found")
+    edited=$(jq '(.lastEditedAt != null or .editor != null) and (.editor == null or .editor != .author)' <<<"$found")
     jq -rj .body <<<"$found" | tr -d '\r' >"$work/known"
   fi
 }
@@ -46,6 +50,11 @@ comment() {
   must "commenting on issue $number" POST "/repos/$GITHUB_REPOSITORY/issues/$number/comments" "$work/payload"
 }
 
+# Whether the issue tells of this drift: on the second line of a body that is our own.
+is_known() {
+  [ "$edited" = false ] && [ "$(sed -n 2p "$work/known")" = "<!-- drift $hash -->" ]
+}
+
 # The issue says what drifts. Sets `news`: whether it had to be said. The comment comes before the body that remembers
 # it: rather said twice than never.
 tell() {
@@ -60,9 +69,13 @@ tell() {
       "$work/body" >"$work/payload"
     must "opening the issue" POST "/repos/$GITHUB_REPOSITORY/issues" "$work/payload"
     number=$(jq -r .number "$work/answer")
-  elif ! grep -qxF -- "<!-- drift $hash -->" "$work/known"; then
+  elif ! is_known; then
+    local why="The drift is another one now"
+    if [ "$edited" = true ]; then
+      why="The text of this issue was changed by somebody else, so what it says of the drift does not count"
+    fi
     {
-      printf 'The drift is another one now, says [this run](%s).\n\n' "$run_url"
+      printf '%s, says [this run](%s).\n\n' "$why" "$run_url"
       cat -- "$work/drift.md"
     } >"$work/said-now"
     comment "$work/said-now"

@@ -13,6 +13,7 @@ use byob_model::kind::{
     Algorithm, Attributes, Encryption, Key, KeyRef, KeyState, Logging, ObjectLock, Ownership,
     PublicAccessBlock, RetentionMode, Rotation, SseC, Tags, VersioningStatus,
 };
+use byob_policy::Arn;
 
 use crate::plan::DriftSeverity;
 
@@ -79,7 +80,7 @@ pub(crate) fn meaning(
         }
         (Kind::Ownership, Some(_), None) => ownership(&mut said, "", "ObjectWriter"),
         (Kind::Encryption, Some(A::Encryption(old)), Some(A::Encryption(new))) => {
-            encryption(&mut said, old, new);
+            encryption(&mut said, account_id, old, new);
         }
         (Kind::Encryption, Some(_), None) => {
             said.exposure("new objects are not encrypted as recorded any more");
@@ -182,7 +183,7 @@ fn ownership(said: &mut Said, old: &str, new: &str) {
     }
 }
 
-fn encryption(said: &mut Said, old: &Encryption, new: &Encryption) {
+fn encryption(said: &mut Said, account_id: &str, old: &Encryption, new: &Encryption) {
     let strength = |one: &Encryption| match one.algorithm {
         Algorithm::Aes256 => 0,
         Algorithm::Kms => 1,
@@ -193,10 +194,11 @@ fn encryption(said: &mut Said, old: &Encryption, new: &Encryption) {
         Some(_) => "whoever may use that key reads them, and W&B may not be allowed to",
         None => "no other account can use that key, so W&B can neither read nor write",
     };
+    let strangers = new.kms_key.as_ref().and_then(|key| not_of(account_id, key));
     if strength(new) < strength(old) {
         let guard = if new.algorithm == Algorithm::Aes256 { ", and no key policy guards them" } else { "" };
         said.exposure(format!("new objects are encrypted less strongly, {was} → {is}{guard}"));
-    } else if strength(old) == 0 && strength(new) > 0 {
+    } else if strength(old) == 0 && strength(new) > 0 && strangers.is_none() {
         let who = match new.kms_key {
             Some(_) => "a KMS key, which W&B may not be allowed to use",
             None => "AWS's own KMS key, which no other account can use: W&B can neither read nor write",
@@ -205,7 +207,12 @@ fn encryption(said: &mut Said, old: &Encryption, new: &Encryption) {
     } else if strength(new) > strength(old) {
         said.other(format!("new objects are encrypted more strongly, {was} → {is}"));
     }
-    if strength(old) > 0 && strength(new) > 0 && old.kms_key != new.kms_key {
+    if let Some(whose) = strangers.filter(|_| old.kms_key != new.kms_key) {
+        said.exposure(format!(
+            "new objects are encrypted under {whose}: it decides who reads them, and can make them unreadable for ever"
+        ));
+        said.breakage("W&B may not be allowed to use that key");
+    } else if strength(old) > 0 && strength(new) > 0 && old.kms_key != new.kms_key {
         said.exposure(format!("new objects are encrypted under another key: {}", others(&new.kms_key)));
     }
     match (old.sse_c, new.sse_c) {
@@ -223,6 +230,18 @@ fn encryption(said: &mut Said, old: &Encryption, new: &Encryption) {
         } else {
             "no S3 bucket key is used: KMS is asked for every object, and that costs"
         });
+    }
+}
+
+/// Whose key it is, where it is not this account's.
+fn not_of(account_id: &str, key: &KeyRef) -> Option<String> {
+    let KeyRef::Arn(name) = key else { return None };
+    match name.parse::<Arn>() {
+        Ok(arn) if arn.account == account_id => None,
+        Ok(arn) => Some(format!("a key of account {}", arn.account)),
+        // KMS looks up a bare id or alias in the account of whoever writes (S3 user guide, "Setting default server-side
+        // encryption behavior").
+        Err(_) => Some(format!("`{name}`, a key of the account of whoever writes")),
     }
 }
 

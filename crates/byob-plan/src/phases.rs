@@ -25,7 +25,8 @@ use crate::diff::leaves;
 use crate::finding::{Finding, Rule};
 use crate::order;
 use crate::plan::{Action, Change, RecordChange, Step};
-use own::{keep_own, manages};
+use own::keep_own;
+pub(crate) use own::manages;
 
 /// What a step does to access and protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -100,8 +100,8 @@ pub fn objects(bucket_arn: &str, folder: &str, document: &Document) -> Vec<Strin
     objects
 }
 
-/// `arn:aws:s3:::bucket/private/*`, and a single object.
-fn is_set_aside(pattern: &str, bucket_arn: &str) -> bool {
+/// Whether a resource is a part of the bucket that was set aside: `arn:aws:s3:::bucket/private/*`, or a single object.
+pub fn is_set_aside(pattern: &str, bucket_arn: &str) -> bool {
     let Some(key) = pattern.strip_prefix(bucket_arn).and_then(|rest| rest.strip_prefix('/')) else {
         return false;
     };

@@ -222,7 +222,8 @@ impl Request {
     /// context (the bucket's where it uses a bucket key), in a region.
     ///
     /// Sources: KMS developer guide, "kms:ViaService", "kms:EncryptionContext:context-key"; S3 user guide, "Using
-    /// server-side encryption with AWS KMS keys", "Encryption context".
+    /// server-side encryption with AWS KMS keys", "Encryption context"; IAM user guide, "Forward access sessions" (S3 asks
+    /// KMS in one, and `aws:ViaAWSService` is true in each).
     pub fn of_key_by_s3(
         principal: Requester,
         action: impl Into<String>,
@@ -232,11 +233,16 @@ impl Request {
         let one = |key: &str, value: String| (key.to_owned(), vec![value]);
         let suffix =
             Partition::from_region(region).map_or("amazonaws.com", |partition| partition.dns_suffix());
-        let action = action.into();
+        let (action, key_arn) = (action.into(), key_arn.into());
         let mut context = vec![
             one("kms:ViaService", format!("s3.{region}.{suffix}")),
             one("aws:SecureTransport", "true".to_owned()),
+            one("aws:ViaAWSService", "true".to_owned()),
+            one("aws:RequestedRegion", region.to_owned()),
         ];
+        // The key's, which may be another account's than the bucket.
+        let account = key_arn.parse::<Arn>().ok().and_then(|arn| arn.account_id());
+        context.extend(account.map(|account| one("aws:ResourceAccount", account.to_string())));
         context.extend(principal.account().map(|account| one("kms:CallerAccount", account.to_string())));
         if !action.starts_with("kms:Describe") {
             context.push(one("kms:EncryptionContext:aws:s3:arn", encrypted.to_owned()));
@@ -314,6 +320,22 @@ mod tests {
         ] {
             assert!(text.parse::<Requester>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_s3_says_to_kms_is_of_the_keys_account_and_on_behalf_of_the_requester() {
+        let who: Requester = "arn:aws:iam::111111111111:role/r".parse().expect("a role");
+        let key = "arn:aws:kms:eu-west-1:222222222222:key/x";
+        let place = ("eu-west-1", "arn:aws:s3:::b");
+        let request = Request::of_key_by_s3(who.clone(), "kms:Decrypt", key, place);
+        let of = |key: &str| request.values(key).and_then(|all| all.first()).map(String::as_str);
+        assert_eq!(of("aws:requestedregion"), Some("eu-west-1"));
+        assert_eq!(of("aws:resourceaccount"), Some("222222222222"));
+        assert_eq!(of("aws:viaawsservice"), Some("true"));
+        assert_eq!(of("kms:calleraccount"), Some("111111111111"));
+        // Of a key that is not there yet the account is not known.
+        let unknown = Request::of_key_by_s3(who, "kms:Decrypt", "*", place);
+        assert_eq!(unknown.values("aws:resourceaccount"), None);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
             let (_, may, without) = meaning(pattern);
             let proves = format!("the bucket policy lets W&B {may}");
             let outcome = match asked.refused(pattern) {
-                None => Outcome::Passed { given: asked.given.clone() },
+                None => Outcome::Passed { given: asked.given() },
                 Some(refused) => {
                     Outcome::failed(refused.told(subject, &document), cure(subject, &refused), without)
                 }
@@ -85,9 +85,12 @@ pub(crate) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     let resources = [subject.arn(), format!("{}/{}*", subject.arn(), subject.folder())];
     let needed = needed(subject, patterns, &resources);
     let about = (Guarded::Bucket, &Named::Objects);
-    let whole = left_whole(subject, about, subject.desired_policy(), needed.as_ref(), &document);
+    let by_whom = (subject.desired_policy(), needed.as_ref());
+    let given = asked.given_beside_the_network();
+    let whole = left_whole(subject, about, by_whom, &document, given.as_deref());
     checks.extend(whole.map(|outcome| {
-        let proves = "W&B may do all of that whatever the object, and from wherever and whenever it asks";
+        let proves =
+            "W&B may do all of that for every object, whenever and as whichever of its roles it asks";
         Check::new("whole", &address, proves, after_single(&checks, outcome))
     }));
     checks
@@ -136,8 +139,8 @@ struct Asked<'a> {
     restricts: bool,
     /// Addresses of W&B's; one `None` where they are not known.
     sources: Vec<Option<String>>,
-    /// What was taken for granted.
-    given: Option<String>,
+    /// What was taken for granted: TLS, and the network.
+    given: [Option<&'static str>; 2],
 }
 
 /// A request that does not go through.
@@ -168,26 +171,26 @@ impl<'a> Asked<'a> {
         let keys = || document.statements.iter().flat_map(|s| s.condition.values()).flat_map(|k| k.keys());
         let tls = ["aws:SecureTransport", "s3:TlsVersion"];
         let by_tls = keys().any(|key| tls.iter().any(|known| known.eq_ignore_ascii_case(key)));
-        let mut given = Vec::new();
-        if by_tls {
-            given.push("over TLS 1.3".to_owned());
-        }
-        if by_network {
-            given.push(match egress.is_empty() {
-                true => {
-                    "from an address that it lets in (W&B's own are not known: [wandb] egress)".to_owned()
-                }
-                false => "from each of [wandb] egress".to_owned(),
-            });
-        }
-        Self {
-            subject,
-            document: asked,
-            places,
-            restricts,
-            sources,
-            given: (!given.is_empty()).then(|| given.join(", ")),
-        }
+        let tls = by_tls.then_some("over TLS 1.3");
+        let network = by_network.then_some(match egress.is_empty() {
+            true => "from an address that it lets in (W&B's own are not known: [wandb] egress)",
+            false => "from each of [wandb] egress",
+        });
+        Self { subject, document: asked, places, restricts, sources, given: [tls, network] }
+    }
+
+    /// What the single checks take for given.
+    fn given(&self) -> Option<String> {
+        let given: Vec<&str> = self.given.into_iter().flatten().collect();
+        (!given.is_empty()).then(|| given.join(", "))
+    }
+
+    /// The same where every statement that asks for an unknown network is told by itself.
+    fn given_beside_the_network(&self) -> Option<String> {
+        let [tls, network] = self.given;
+        let network = network.filter(|_| !self.subject.wandb.egress.is_empty());
+        let given: Vec<&str> = [tls, network].into_iter().flatten().collect();
+        (!given.is_empty()).then(|| given.join(", "))
     }
 
     /// The requests that stand for all of a pattern's.

@@ -129,7 +129,8 @@ fn of_key(subject: &Subject<'_>) -> Vec<Check> {
             Some(encryption) if encryption.bucket_key => Named::Bucket,
             _ => Named::Objects,
         };
-        let whole = left_whole(subject, (Guarded::Key, &named), key.desired, needed.as_ref(), document);
+        let about = (Guarded::Key, &named);
+        let whole = left_whole(subject, about, (key.desired, needed.as_ref()), document, None);
         checks.extend(whole.map(|outcome| {
             let proves = "W&B may do all of that whenever and as whichever of its roles it asks";
             Check::new("key-whole", &address, proves, after_single(&checks, outcome))

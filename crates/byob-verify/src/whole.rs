@@ -1,10 +1,18 @@
 //! Whether W&B is left all that it is given, whatever a request looks like: object names, roles of its account, addresses,
 //! times, user agents. The checks of single actions try requests that stand for others; this proves it for all of them, by
 //! the policy brain.
+//!
+//! Rooms: `bounds` is what is known of W&B's requests, `denies` what a Deny is to W&B.
+
+mod bounds;
+mod denies;
 
 use byob_model::config::ForeignStatements;
-use byob_policy::{Document, Effect, Guarded, Owner, PrincipalElement, Statement, Verdict, compare};
-use serde_json::{Value, json};
+use byob_policy::{Document, Effect, Guarded, Owner, Statement, Verdict, compare};
+use serde_json::json;
+
+use bounds::circumstances;
+use denies::{Met, Why, met};
 
 use crate::check::Outcome;
 use crate::subject::Subject;
@@ -27,139 +35,6 @@ fn gives(subject: &Subject<'_>, desired: &Document) -> Vec<Statement> {
     desired.statements.iter().filter(named).cloned().collect()
 }
 
-/// What a Deny of byob.toml, or of another team, is to W&B.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    /// It sets a part of the bucket aside, or says by which way and with what requests come: W&B may well meet it.
-    Meant,
-    /// It hangs on the clock or on who asks: it has to spare W&B, which can be proved.
-    Decided,
-    /// It hangs on what nobody here knows of W&B's requests.
-    Unsure,
-}
-
-/// Condition keys of [`Class::Decided`].
-const DECIDED: [&str; 5] =
-    ["aws:CurrentTime", "aws:EpochTime", "aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalType"];
-
-/// Condition keys of [`Class::Meant`]; a `/` or `-` at the end stands for all that begin so.
-const MEANT: [&str; 18] = [
-    "aws:PrincipalIsAWSService",
-    "aws:SourceIp",
-    "aws:SourceVpc",
-    "aws:SourceVpce",
-    "aws:VpcSourceIp",
-    "aws:SecureTransport",
-    "s3:TlsVersion",
-    "s3:signatureversion",
-    "aws:RequestedRegion",
-    "aws:ResourceAccount",
-    "s3:ResourceAccount",
-    "aws:ViaAWSService",
-    "aws:SourceAccount",
-    "aws:SourceArn",
-    "s3:ExistingObjectTag/",
-    "s3:RequestObjectTag/",
-    "s3:x-amz-",
-    "s3:object-lock-",
-];
-
-fn class(subject: &Subject<'_>, statement: &Statement) -> Class {
-    let known = |list: &[&str], key: &str| {
-        let key = key.to_ascii_lowercase();
-        list.iter().map(|known| known.to_ascii_lowercase()).any(|known| match known.ends_with(['/', '-']) {
-            true => key.starts_with(&known),
-            false => key == known,
-        })
-    };
-    let keys = || statement.condition.values().flat_map(|keys| keys.keys());
-    // Who names W&B as the configuration does means W&B, and the single checks see to the rest.
-    let known_as = |name: &String| name == "*" || subject.wandb.principals.contains(name);
-    let plain = match &statement.principal {
-        Some(PrincipalElement::Is(names)) => names.0.values().flatten().any(known_as),
-        Some(PrincipalElement::Not(_)) | None => false,
-    };
-    if !plain || keys().any(|key| known(&DECIDED, key)) {
-        Class::Decided
-    } else if keys().all(|key| known(&MEANT, key)) {
-        Class::Meant
-    } else {
-        Class::Unsure
-    }
-}
-
-fn denies(subject: &Subject<'_>, document: &Document, classes: &[Class]) -> Vec<Statement> {
-    let denies = document.statements.iter().filter(|one| one.effect == Effect::Deny);
-    denies.filter(|one| classes.contains(&class(subject, one))).cloned().collect()
-}
-
-/// What bounds W&B's requests, by condition key: none that is outside of it is W&B's. They come over TLS 1.3, signed with
-/// version 4, from its own addresses where these are known, with no header of their own about encryption or ACLs, and ask for
-/// a key through S3 alone.
-fn bounds(subject: &Subject<'_>, guarded: Guarded, named: &Named) -> Vec<(&'static str, Value)> {
-    let is = |key: &'static str, value: &str| (key, json!({"StringNotEquals": {key: value}}));
-    let none = |key: &'static str| (key, json!({"Null": {key: "false"}}));
-    let mut bounds = vec![
-        ("aws:SecureTransport", json!({"Bool": {"aws:SecureTransport": "false"}})),
-        ("aws:SecureTransport", json!({"Null": {"aws:SecureTransport": "true"}})),
-        is("aws:ResourceAccount", subject.account_id),
-        is("aws:RequestedRegion", subject.region()),
-        // Nobody at W&B is a federated user.
-        ("aws:PrincipalArn", json!({"StringLike": {"aws:PrincipalArn": "*:federated-user/*"}})),
-    ];
-    let egress = &subject.wandb.egress;
-    if !egress.is_empty() && guarded == Guarded::Bucket {
-        bounds.push(("aws:SourceIp", json!({"NotIpAddress": {"aws:SourceIp": egress}})));
-        bounds.push(("aws:SourceIp", json!({"Null": {"aws:SourceIp": "true"}})));
-    }
-    match guarded {
-        Guarded::Bucket => bounds.extend([
-            ("aws:ViaAWSService", json!({"Bool": {"aws:ViaAWSService": "true"}})),
-            ("s3:TlsVersion", json!({"NumericLessThan": {"s3:TlsVersion": "1.3"}})),
-            ("s3:TlsVersion", json!({"Null": {"s3:TlsVersion": "true"}})),
-            is("s3:signatureversion", "AWS4-HMAC-SHA256"),
-            is("s3:ResourceAccount", subject.account_id),
-            none("s3:x-amz-server-side-encryption"),
-            none("s3:x-amz-server-side-encryption-aws-kms-key-id"),
-            none("s3:x-amz-server-side-encryption-customer-algorithm"),
-            none("s3:x-amz-acl"),
-            none("s3:x-amz-storage-class"),
-        ]),
-        Guarded::Key => {
-            let service = format!("s3.{}.{}", subject.region(), subject.root.partition.dns_suffix());
-            bounds.push(is("kms:ViaService", &service));
-            let key = "kms:EncryptionContext:aws:s3:arn";
-            let (operator, what) = match named {
-                Named::Bucket => ("StringNotEquals", subject.arn()),
-                Named::Objects => ("StringNotLike", format!("{}/*", subject.arn())),
-            };
-            bounds.push((key, json!({operator: {key: what}})));
-        }
-    }
-    bounds
-}
-
-/// The bounds that anything in these documents asks for, as Denies: what nobody asks for would only widen the search.
-fn circumstances(
-    subject: &Subject<'_>,
-    (guarded, named): (Guarded, &Named),
-    documents: [&Document; 2],
-) -> Vec<Value> {
-    let action = if guarded == Guarded::Key { "kms:*" } else { "s3:*" };
-    let statements = || documents.into_iter().flat_map(|document| &document.statements);
-    let asked = |key: &str| {
-        let mut keys = statements().flat_map(|one| one.condition.values()).flat_map(|keys| keys.keys());
-        keys.any(|known| known.eq_ignore_ascii_case(key))
-    };
-    bounds(subject, guarded, named)
-        .into_iter()
-        .filter(|(key, _)| asked(key))
-        .map(|(_, condition)| {
-            json!({"Effect": "Deny", "Principal": "*", "Action": action, "Resource": "*", "Condition": condition})
-        })
-        .collect()
-}
-
 /// What W&B needs, as a statement.
 pub(crate) fn needed(subject: &Subject<'_>, actions: &[&str], resources: &[String]) -> Option<Statement> {
     let statement = json!({"Effect": "Allow", "Principal": {"AWS": subject.wandb.principals}, "Action": actions,
@@ -169,69 +44,36 @@ pub(crate) fn needed(subject: &Subject<'_>, actions: &[&str], resources: &[Strin
 
 /// Whether a live document leaves W&B all that is given: by the configuration's document; or, of a document that others
 /// write, by `needed`, on which only its Denies are held (who lets W&B in, the single checks say). `None` where nothing is
-/// given by name.
+/// given by name. `given` is what the single checks take for given.
 pub(crate) fn left_whole(
     subject: &Subject<'_>,
     about: (Guarded, &Named),
-    desired: Option<&Document>,
-    needed: Option<&Statement>,
+    (desired, needed): (Option<&Document>, Option<&Statement>),
     live: &Document,
+    given: Option<&str>,
 ) -> Option<Outcome> {
-    let guarded = about.0;
-    let keep = guarded == Guarded::Bucket && subject.root.foreign_statements == ForeignStatements::Keep;
-    // What W&B is given, with the Denies of these classes.
-    let given = |classes: &[Class]| {
-        let mut given = match desired {
-            Some(desired) => {
-                let statements = [gives(subject, desired), denies(subject, desired, classes)].concat();
-                Document { statements, ..desired.clone() }
-            }
-            None => Document { statements: needed.into_iter().cloned().collect(), ..live.clone() },
-        };
-        // Other teams' Denies stay as they are.
-        if keep || desired.is_none() {
-            given.statements.extend(denies(subject, live, classes));
-        }
-        given
+    let whole = Whole::new(subject, about, (desired, needed), live)?;
+    // First what spares W&B without anything taken for given; then as little of it as will do.
+    let passed = |kept: &[Met]| {
+        let said = given.map(str::to_owned).into_iter().chain(kept.iter().map(|one| whole.told(one)));
+        let said: Vec<String> = said.collect();
+        Outcome::Passed { given: (!said.is_empty()).then(|| said.join(", ")) }
     };
-    let held = match desired {
-        Some(_) => live.clone(),
-        None => {
-            let all = denies(subject, live, &[Class::Meant, Class::Decided, Class::Unsure]);
-            Document { statements: all.into_iter().chain(needed.cloned()).collect(), ..live.clone() }
-        }
-    };
-    let proved = |classes: &[Class]| {
-        let mut given = given(classes);
-        for bound in circumstances(subject, about, [&given, &held]) {
-            given.statements.extend(Statement::from_value(&bound).ok());
-        }
-        compare(&held, &given, &Owner { guarded, account: None })
-    };
-    if !given(&[]).statements.iter().any(|one| one.effect == Effect::Allow) {
-        return None;
+    if whole.proved(&[]) == Verdict::Within {
+        return Some(passed(&[]));
     }
-    let without = "403 for these requests, whatever they are for";
-    let others = desired.is_none() || subject.root.foreign_statements == ForeignStatements::Keep;
-    let cure = match desired {
-        Some(desired) if desired.canonical() == live.canonical() => {
-            "byob.toml itself keeps W&B out: correct that statement, and apply"
-        }
-        _ if others => {
-            "byob plan shows what is byob's; another team's statement has to be corrected by that team"
-        }
-        _ => "byob plan shows what was changed, byob apply puts byob's own policy back",
-    };
-    if proved(&[Class::Meant]) == Verdict::Within {
-        return Some(Outcome::PASSED);
+    let (unsure, meant): (Vec<Met>, Vec<Met>) =
+        whole.met.iter().cloned().partition(|one| one.why == Why::Unsure);
+    if whole.proved(&meant) == Verdict::Within {
+        return Some(passed(&whole.fewest(meant, &[])));
     }
-    Some(match proved(&[Class::Meant, Class::Unsure]) {
+    Some(match whole.proved(&[meant.clone(), unsure.clone()].concat()) {
         Verdict::Within => {
-            let unsure = denies(subject, &held, &[Class::Unsure]);
-            let place = live.statements.iter().position(|one| unsure.contains(one));
-            let by = place.map_or_else(|| "a Deny".to_owned(), |index| statement(live, index));
+            let names = whole.fewest(unsure, &meant).iter().map(|one| whole.named(one)).collect::<Vec<_>>();
+            let hang = if names.len() == 1 { "hangs" } else { "hang" };
             Outcome::skipped(format!(
-                "{by} hangs on what nobody here knows of W&B's requests: see that it spares them"
+                "{} {hang} on what nobody here knows of W&B's requests: see that it spares them",
+                names.join(" and ")
             ))
         }
         Verdict::Beyond(witness) => {
@@ -244,19 +86,129 @@ pub(crate) fn left_whole(
                 .collect();
             let when = if when.is_empty() { String::new() } else { format!(" with {}", when.join(", ")) };
             // By its place in the document that AWS has.
-            let denied_by = witness.denied_by.first().and_then(|index| held.statements.get(*index));
+            let denied_by = witness.denied_by.first().and_then(|index| whole.held.statements.get(*index));
             let place = denied_by.and_then(|one| live.statements.iter().position(|other| other == one));
             let why = match place {
                 Some(index) => format!("{} denies it", statement(live, index)),
                 None => "no statement allows it".to_owned(),
             };
             let who = words(subject, &request.principal().to_string());
-            let on = if guarded == Guarded::Key { "the key" } else { request.resource() };
+            let on = if about.0 == Guarded::Key { "the key" } else { request.resource() };
             let seen = format!("{who} may not {} on {on}{when}: {why}", request.action());
-            Outcome::failed(seen, cure, without)
+            Outcome::failed(seen, whole.cure(), WITHOUT)
         }
         Verdict::CannotTell { reason } => {
-            Outcome::failed(format!("it cannot be proved: {reason}"), cure, without)
+            Outcome::failed(format!("it cannot be proved: {reason}"), whole.cure(), WITHOUT)
         }
     })
+}
+
+const WITHOUT: &str = "403 for these requests, whatever they are for";
+
+/// What W&B is given, what it may meet, and what AWS has.
+struct Whole<'a> {
+    subject: &'a Subject<'a>,
+    about: (Guarded, &'a Named),
+    desired: Option<&'a Document>,
+    live: &'a Document,
+    /// What W&B is given, without a Deny.
+    given: Document,
+    /// The Denies that it may meet.
+    met: Vec<Met>,
+    /// What that is held against.
+    held: Document,
+}
+
+impl<'a> Whole<'a> {
+    fn new(
+        subject: &'a Subject<'a>,
+        about: (Guarded, &'a Named),
+        (desired, needed): (Option<&'a Document>, Option<&Statement>),
+        live: &'a Document,
+    ) -> Option<Self> {
+        let keep = about.0 == Guarded::Bucket && subject.root.foreign_statements == ForeignStatements::Keep;
+        let given = match desired {
+            Some(desired) => Document { statements: gives(subject, desired), ..desired.clone() },
+            None => Document { statements: needed.into_iter().cloned().collect(), ..live.clone() },
+        };
+        if given.statements.is_empty() {
+            return None;
+        }
+        let ours = |one: &Statement| {
+            let same = |other: &Statement| {
+                Document::new(vec![other.clone()]).equals(&Document::new(vec![one.clone()]))
+            };
+            desired.is_some_and(|desired| desired.statements.iter().any(same))
+        };
+        let own = desired.into_iter().flat_map(denies).map(|one| (one, false));
+        // Other teams' Denies stay as they are.
+        let stay = keep || desired.is_none();
+        let theirs = denies(live).filter(|one| stay && !ours(one)).map(|one| (one, true));
+        let met = own.chain(theirs).filter_map(|(one, theirs)| met(subject, about, one, theirs)).collect();
+        let held = match desired {
+            Some(_) => live.clone(),
+            None => Document { statements: denies(live).chain(needed).cloned().collect(), ..live.clone() },
+        };
+        Some(Self { subject, about, desired, live, given, met, held })
+    }
+
+    /// Whether W&B is left all that it is given, but for these.
+    fn proved(&self, but: &[Met]) -> Verdict {
+        let mut given = self.given.clone();
+        given.statements.extend(but.iter().map(|one| one.given.clone()));
+        let bounds = circumstances(self.subject, self.about, [&given, &self.held]);
+        given.statements.extend(bounds);
+        compare(&self.held, &given, &Owner { guarded: self.about.0, account: None })
+    }
+
+    /// Those without which it is not proved beside `besides`.
+    fn fewest(&self, mut all: Vec<Met>, besides: &[Met]) -> Vec<Met> {
+        for index in (0..all.len()).rev() {
+            let mut fewer = all.clone();
+            fewer.remove(index);
+            if self.proved(&[&fewer, besides].concat()) == Verdict::Within {
+                all = fewer;
+            }
+        }
+        all
+    }
+
+    /// The statement, by its place in the document that AWS has.
+    fn named(&self, met: &Met) -> String {
+        let same = |other: &Statement| {
+            Document::new(vec![other.clone()]).equals(&Document::new(vec![met.whole.clone()]))
+        };
+        let place = self.live.statements.iter().position(same);
+        place.map_or_else(|| "a Deny".to_owned(), |index| statement(self.live, index))
+    }
+
+    /// What is taken for given with it.
+    fn told(&self, met: &Met) -> String {
+        let by = self.named(met);
+        match &met.why {
+            Why::Aside(parts) => format!("but for what {by} sets aside ({})", parts.join(", ")),
+            Why::Network => {
+                format!("from an address that {by} lets in (W&B's own are not known: [wandb] egress)")
+            }
+            Why::Requests | Why::Unsure => format!("but for the objects and headers that {by} refuses"),
+        }
+    }
+
+    fn cure(&self) -> &'static str {
+        let others =
+            self.desired.is_none() || self.subject.root.foreign_statements == ForeignStatements::Keep;
+        match self.desired {
+            Some(desired) if desired.canonical() == self.live.canonical() => {
+                "byob.toml itself keeps W&B out: correct that statement, and apply"
+            }
+            _ if others => {
+                "byob plan shows what is byob's; another team's statement has to be corrected by that team"
+            }
+            _ => "byob plan shows what was changed, byob apply puts byob's own policy back",
+        }
+    }
+}
+
+fn denies(document: &Document) -> impl Iterator<Item = &Statement> {
+    document.statements.iter().filter(|one| one.effect == Effect::Deny)
 }

@@ -143,13 +143,49 @@ fn the_same_drift_in_other_words_is_no_news() {
     tamper(&runner);
     hour(&runner).is("failure");
     let said = issue(&runner).body;
-    // GitHub's editor ends lines with CR LF.
+    // Whatever ends lines with CR LF on the way.
     runner.github.state().issues.get_mut(&100).unwrap().body =
         said.replace('\n', "\r\n").replace("bucket", "thing");
     writes(&runner);
     hour(&runner).is("success");
     assert_eq!(writes(&runner), ["PATCH /issues/100"]);
     assert_eq!(issue(&runner).body, said);
+}
+
+/// What the issue says is known counts only on its own line, of a text that the token wrote last.
+#[test]
+fn a_text_that_somebody_else_wrote_makes_no_drift_known() {
+    let Some(runner) = applied() else { return };
+    tamper(&runner);
+    hour(&runner).is("failure");
+    let first = issue(&runner).body;
+    // Further down the line is part of what was found, whoever wrote it.
+    tamper_more(&runner);
+    hour(&runner).is("failure");
+    let second = issue(&runner).body;
+    let line = |body: &str| body.lines().nth(1).unwrap().to_owned();
+    assert_ne!(line(&first), line(&second));
+    let both = format!("{first}\n{}\n", line(&second));
+    runner.github.state().issues.get_mut(&100).unwrap().body = both;
+    writes(&runner);
+    hour(&runner).is("failure");
+    assert_eq!(writes(&runner), ["POST /issues/100/comments", "PATCH /issues/100"]);
+    hour(&runner).is("success");
+    // The very line, by another hand; the issue is closed on top of it.
+    for editor in ["mallory", "github-actions"] {
+        let mut state = runner.github.state();
+        let edited = state.issues.get_mut(&100).unwrap();
+        edited.editor = Some(editor.to_owned());
+        edited.open = false;
+        drop(state);
+        writes(&runner);
+        hour(&runner).is("failure");
+        assert_eq!(writes(&runner), ["POST /issues/100/comments", "PATCH /issues/100"]);
+        let said = runner.github.state().comments.values().last().unwrap().body.clone();
+        assert!(said.starts_with("The text of this issue was changed by somebody else"), "{said}");
+        assert!(issue(&runner).open);
+        hour(&runner).is("success");
+    }
 }
 
 #[test]
@@ -163,6 +199,7 @@ fn a_strangers_issue_is_left_alone() {
             number,
             Issue {
                 author: "mallory".to_owned(),
+                editor: None,
                 title: "byob: drift of byob.toml".to_owned(),
                 body: "<!-- byob-action:drift:byob.toml -->\nall is well".to_owned(),
                 open: number % 2 == 0,

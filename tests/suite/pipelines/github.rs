@@ -29,6 +29,8 @@ pub(crate) struct Comment {
 #[derive(Debug, Clone)]
 pub(crate) struct Issue {
     pub(crate) author: String,
+    /// Who changed the body last.
+    pub(crate) editor: Option<String>,
     pub(crate) title: String,
     pub(crate) body: String,
     pub(crate) open: bool,
@@ -181,6 +183,7 @@ fn answer(state: &mut State, method: &str, path: &str, body: &Value) -> (u16, Va
             assert!(labels.iter().all(|label| state.labels.contains(label)), "{labels:?} are not there");
             let issue = Issue {
                 author: BOT.to_owned(),
+                editor: None,
                 title: text("title").unwrap(),
                 body: text("body").unwrap(),
                 open: true,
@@ -193,6 +196,7 @@ fn answer(state: &mut State, method: &str, path: &str, body: &Value) -> (u16, Va
         ("PATCH", ["issues", _]) => match state.issues.get_mut(&number(1)) {
             Some(issue) => {
                 issue.body = text("body").unwrap();
+                issue.editor = Some(BOT.to_owned());
                 if let Some(state) = text("state") {
                     issue.open = state == "open";
                 }
@@ -254,12 +258,20 @@ fn page(state: &State, query: &str, variables: &Value) -> Value {
     } else {
         assert!(query.contains("issues("), "{query}");
         let labelled = |issue: &&Issue| issue.labels.iter().any(|label| *label == variables["label"]);
+        assert!(query.contains("lastEditedAt") && query.contains("editor {"), "{query}");
+        let actor = |login: &String| {
+            let kind = if login == BOT { "Bot" } else { "User" };
+            json!({ "__typename": kind, "login": login.trim_end_matches("[bot]") })
+        };
         let nodes = state.issues.iter().filter(|(_, issue)| labelled(issue)).map(|(number, issue)| {
             json!({
                 "number": number,
                 "body": issue.body,
                 "state": if issue.open { "OPEN" } else { "CLOSED" },
                 "viewerDidAuthor": issue.author == BOT,
+                "lastEditedAt": issue.editor.as_ref().map(|_| "2026-11-28T00:00:00Z"),
+                "author": actor(&issue.author),
+                "editor": issue.editor.as_ref().map(actor),
             })
         });
         json!({ "issues": cut(nodes.collect()) })

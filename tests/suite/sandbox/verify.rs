@@ -115,8 +115,8 @@ fn one_line_a_check_says_what_it_proves() {
       ✓ GetBucketCORS                the bucket policy lets W&B read the CORS rules
       ✓ GetBucketLocation            the bucket policy lets W&B read the region
       ✓ GetBucketVersioning          the bucket policy lets W&B read the versioning
-      ✓ whole                        W&B may do all of that whatever the object, and from wherever and
-                                     whenever it asks
+      ✓ whole                        W&B may do all of that for every object, whenever and as whichever
+                                     of its roles it asks
       ✓ nobody-else                  the bucket policy lets in nobody whom byob.toml does not name
       ✓ not-public                   the bucket is not public, neither by its policy nor by ACLs
       ✓ default-encryption           new objects are encrypted by default as byob.toml says

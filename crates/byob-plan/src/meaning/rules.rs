@@ -22,19 +22,12 @@ pub(super) fn cors(said: &mut Said, recorded: Option<&Attributes>, live: Option<
     if let Some((origin, method)) = narrower.first() {
         said.breakage(format!("browsers on {} cannot {method} any more", in_words(origin)));
     }
-    let all = |rules: &[CorsRule], part: fn(&CorsRule) -> &std::collections::BTreeSet<String>| {
-        rules.iter().flat_map(|rule| part(rule).iter().cloned()).collect::<std::collections::BTreeSet<_>>()
-    };
-    let lost = |part: fn(&CorsRule) -> &std::collections::BTreeSet<String>| {
-        let left = all(&new, part);
-        all(&old, part).into_iter().find(|value| !left.iter().any(|pattern| covers(pattern, value)))
-    };
     if !new.is_empty() {
         if let Some(header) = hidden(&old, &new) {
             said.breakage(format!("scripts cannot see the header {header} of an answer any more"));
         }
-        if let Some(header) = lost(|rule| &rule.allowed_headers) {
-            said.breakage(format!("browsers cannot send the header {} any more", in_words(&header)));
+        if let Some(what) = unsent(&old, &new) {
+            said.breakage(what);
         }
     }
     if said.0.is_empty() {
@@ -44,25 +37,63 @@ pub(super) fn cors(said: &mut Said, recorded: Option<&Attributes>, live: Option<
     }
 }
 
-/// A header that scripts of some page saw of an answer and see no more. S3 answers by the first rule that the request's
+/// A header that scripts of some page saw of an answer and see no more. S3 answers a request by the first rule that its
 /// origin and method match, whatever later rules say (S3 user guide, "How does Amazon S3 evaluate the CORS configuration").
 fn hidden(old: &[CorsRule], new: &[CorsRule]) -> Option<String> {
-    let mut asked = old.iter().flat_map(|rule| {
-        rule.allowed_origins.iter().flat_map(|origin| rule.allowed_methods.iter().map(move |m| (origin, m)))
-    });
+    let mut asked = old.iter().flat_map(asked);
     asked.find_map(|(origin, method)| {
-        let (was, is) = (first(old, origin, method)?, first(new, origin, method)?);
-        let seen = |header: &String| is.expose_headers.iter().any(|pattern| covers(pattern, header));
+        let (was, is) = (rules_of(old, origin, method).next()?, rules_of(new, origin, method).next()?);
+        let seen = |header: &&String| is.expose_headers.iter().any(|pattern| takes(pattern, header));
         was.expose_headers.iter().find(|header| !seen(header)).cloned()
     })
 }
 
-/// The rule that answers a request.
-fn first<'a>(rules: &'a [CorsRule], origin: &str, method: &str) -> Option<&'a CorsRule> {
-    rules.iter().find(|rule| {
+/// What pages could send and cannot any more, where their origin and method are still let in. A preflight names the headers
+/// of the request to come, and passes where one rule that its origin and method match has all of them (the same page).
+fn unsent(old: &[CorsRule], new: &[CorsRule]) -> Option<String> {
+    let mut asked =
+        old.iter().flat_map(|rule| asked(rule).map(move |(origin, method)| (rule, origin, method)));
+    asked.find_map(|(rule, origin, method)| {
+        let has = |other: &CorsRule, header: &String| {
+            other.allowed_headers.iter().any(|pattern| takes(pattern, header))
+        };
+        let mut others = rules_of(new, origin, method).peekable();
+        others.peek()?;
+        let headers = &rule.allowed_headers;
+        if others.any(|other| headers.iter().all(|header| has(other, header))) {
+            return None;
+        }
+        let alone = |header: &&String| !rules_of(new, origin, method).any(|other| has(other, header));
+        let what = match headers.iter().find(alone) {
+            Some(header) if header == "*" => "every header (*)".to_owned(),
+            Some(header) => format!("the header {header}"),
+            None => {
+                let all: Vec<&str> = headers.iter().map(String::as_str).collect();
+                format!("the headers {} together", all.join(" and "))
+            }
+        };
+        Some(format!("browsers on {} cannot send {what} with {method} any more", in_words(origin)))
+    })
+}
+
+/// The origins and methods of a rule.
+fn asked(rule: &CorsRule) -> impl Iterator<Item = (&String, &String)> {
+    rule.allowed_origins
+        .iter()
+        .flat_map(|origin| rule.allowed_methods.iter().map(move |method| (origin, method)))
+}
+
+/// The rules that a request's origin and method match, in their order.
+fn rules_of<'a>(rules: &'a [CorsRule], origin: &str, method: &str) -> impl Iterator<Item = &'a CorsRule> {
+    rules.iter().filter(move |rule| {
         rule.allowed_methods.contains(method)
             && rule.allowed_origins.iter().any(|pattern| covers(pattern, origin))
     })
+}
+
+/// [`covers`], of headers, whose names ignore case.
+fn takes(pattern: &str, header: &str) -> bool {
+    covers(&pattern.to_ascii_lowercase(), &header.to_ascii_lowercase())
 }
 
 fn in_words(origin: &str) -> &str {
@@ -73,12 +104,9 @@ fn in_words(origin: &str) -> &str {
 fn beyond(within: &[CorsRule], rules: &[CorsRule]) -> Vec<(String, String)> {
     rules
         .iter()
-        .flat_map(|rule| {
-            rule.allowed_origins.iter().flat_map(|origin| {
-                rule.allowed_methods.iter().map(move |method| (origin.clone(), method.clone()))
-            })
-        })
-        .filter(|(origin, method)| first(within, origin, method).is_none())
+        .flat_map(asked)
+        .filter(|(origin, method)| rules_of(within, origin, method).next().is_none())
+        .map(|(origin, method)| (origin.clone(), method.clone()))
         .collect()
 }
 
@@ -134,8 +162,30 @@ fn changed(said: &mut Said, before: Option<&LifecycleRule>, rule: &LifecycleRule
             ));
         }
     }
+    if let Some(days) = rule.abort_incomplete_multipart_upload_days
+        && known.and_then(|before| before.abort_incomplete_multipart_upload_days).is_none_or(|was| days < was)
+    {
+        let days = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+        said.other(format!(
+            "rule `{id}` aborts uploads that are not finished {days} after they began, sooner than recorded"
+        ));
+    }
+    let markers =
+        |rule: &LifecycleRule| rule.expiration.as_ref().is_some_and(|e| e.expired_object_delete_marker);
+    if markers(rule) && !known.is_some_and(markers) {
+        said.other(format!("rule `{id}` removes delete markers that no version lies under any more"));
+    }
     // What is archived has to be restored by hand before anybody can read it.
     let archive = |class: &str| matches!(class, "GLACIER" | "DEEP_ARCHIVE");
+    let old_moves = known.map(|before| before.noncurrent_version_transitions.clone()).unwrap_or_default();
+    if !rule.noncurrent_version_transitions.is_empty() && rule.noncurrent_version_transitions != old_moves {
+        let archives = rule.noncurrent_version_transitions.iter().any(|one| archive(&one.storage_class));
+        said.other(if archives {
+            format!("rule `{id}` archives what was overwritten or deleted: it has to be restored before it can be read")
+        } else {
+            format!("rule `{id}` moves what was overwritten or deleted to another storage class: it costs otherwise")
+        });
+    }
     let moves = rule.transitions.iter().map(|one| one.storage_class.as_str());
     let moved = known.map(|before| before.transitions.clone()).unwrap_or_default();
     if moves.clone().any(archive) && moved != rule.transitions {

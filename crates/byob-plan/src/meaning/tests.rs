@@ -94,6 +94,21 @@ fn encryption_by_strength_key_and_who_may_use_it() {
         (Exposure, "no other account"),
         (Exposure, "another key"),
     );
+    // A key of another account is that account's, whichever way new objects were encrypted before.
+    let strangers = form("aws:kms", json!("arn:aws:kms:us-east-1:999988887777:key/x"));
+    for was in [&s3, &kms] {
+        both(
+            kind,
+            was,
+            &strangers,
+            (Exposure, "a key of account 999988887777: it decides who reads them"),
+            (Exposure, ""),
+        );
+    }
+    // Without an account it is looked up in that of whoever writes.
+    for name in ["alias/x", "0000-0009"] {
+        both(kind, &s3, &form("aws:kms", json!(name)), (Exposure, "of whoever writes"), (Exposure, ""));
+    }
     let with = |field: &str, value: Value| {
         let mut form = kms.clone();
         form[field] = value;
@@ -249,6 +264,68 @@ fn cors_by_which_pages_may_do_what() {
     );
 }
 
+/// S3 takes the first rule that origin, method and every requested header match; names of headers ignore case.
+#[test]
+fn cors_by_which_headers_go_with_which_method() {
+    let rule = |methods: &[&str], headers: &[&str], expose: &[&str]| {
+        json!({
+            "id": null, "allowed_origins": ["*"], "allowed_methods": methods, "allowed_headers": headers,
+            "expose_headers": expose, "max_age_seconds": 3000,
+        })
+    };
+    let cors = |rules: &[Value]| json!({"rules": rules, "exclusive": true});
+    let all = ["GET", "HEAD", "PUT"];
+    let one = cors(&[rule(&all, &["*"], &["ETag"])]);
+    let same = (Other, "the same pages");
+    let kind = Kind::Cors;
+    let without = (Breakage, "browsers on any origin (*) cannot send every header (*) with PUT any more");
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&all, &[], &["ETag"]), rule(&["GET", "HEAD"], &["*"], &["ETag"])]),
+        without,
+        same,
+    );
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&all, &[], &["ETag"])]),
+        (Breakage, "cannot send every header (*) with GET any more"),
+        same,
+    );
+    both(
+        kind,
+        &cors(&[rule(&["PUT"], &["content-type", "x-amz-*"], &[])]),
+        &cors(&[rule(&["PUT"], &["content-type", "x-amz-meta-*"], &[])]),
+        (Breakage, "cannot send the header x-amz-* with PUT any more"),
+        same,
+    );
+    // No rule has both of them, and one request asks for both.
+    both(
+        kind,
+        &cors(&[rule(&["PUT"], &["content-type", "content-md5"], &[])]),
+        &cors(&[rule(&["PUT"], &["content-type"], &[]), rule(&["PUT"], &["content-md5"], &[])]),
+        (Breakage, "cannot send the headers content-md5 and content-type together with PUT any more"),
+        same,
+    );
+    // What a rule lets through that stands behind another is let through too.
+    both(
+        kind,
+        &one,
+        &cors(&[rule(&all, &["content-type"], &["ETag"]), rule(&all, &["*"], &["ETag"])]),
+        same,
+        same,
+    );
+    both(kind, &one, &cors(&[rule(&all, &["*"], &["etag"])]), same, same);
+    both(
+        kind,
+        &cors(&[rule(&all, &["Content-Type"], &[])]),
+        &cors(&[rule(&all, &["content-type"], &[])]),
+        same,
+        same,
+    );
+}
+
 #[test]
 fn a_lifecycle_rule_by_what_it_destroys() {
     let rule = |change: &dyn Fn(&mut Value)| {
@@ -280,7 +357,7 @@ fn a_lifecycle_rule_by_what_it_destroys() {
     let markers = rule(&|r| {
         r["expiration"] = json!({"days": null, "date": null, "expired_object_delete_marker": true});
     });
-    both(kind, &none, &markers, (Other, "no rule removes"), (Other, "works no more"));
+    both(kind, &none, &markers, (Other, "delete markers"), (Other, "works no more"));
     let old = |days: u32, kept: Value| {
         rule(&move |r| r["noncurrent_version_expiration"] = json!({"days": days, "newer_versions": kept}))
     };
@@ -299,6 +376,36 @@ fn a_lifecycle_rule_by_what_it_destroys() {
     };
     both(kind, &none, &moves("DEEP_ARCHIVE"), (Breakage, "restored"), (Other, "works no more"));
     both(kind, &none, &moves("STANDARD_IA"), (Other, "another storage class"), (Other, "works no more"));
+    let aborts = |days: u32| rule(&move |r| r["abort_incomplete_multipart_upload_days"] = json!(days));
+    both(
+        kind,
+        &none,
+        &aborts(1),
+        (Other, "aborts uploads that are not finished 1 day after they began"),
+        (Other, "works no more"),
+    );
+    both(kind, &aborts(7), &aborts(2), (Other, "2 days after"), (Other, "no rule removes"));
+    let old_moves = |class: &str| {
+        let class = class.to_owned();
+        rule(&move |r| {
+            r["noncurrent_version_transitions"] =
+                json!([{"days": 1, "newer_versions": null, "storage_class": class}]);
+        })
+    };
+    both(
+        kind,
+        &none,
+        &old_moves("DEEP_ARCHIVE"),
+        (Other, "archives what was overwritten or deleted"),
+        (Other, "works no more"),
+    );
+    both(
+        kind,
+        &none,
+        &old_moves("STANDARD_IA"),
+        (Other, "moves what was overwritten or deleted"),
+        (Other, "works no more"),
+    );
 }
 
 #[test]
@@ -357,6 +464,91 @@ fn a_policy_by_the_request_that_shows_it() {
         (Exposure, "public now"),
         (Exposure, "not public any more"),
     );
+}
+
+#[test]
+fn a_key_that_nobody_of_its_account_can_manage_is_breakage() {
+    let own = json!({
+        "Sid": "ByobAccount", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": "kms:*", "Resource": "*",
+    });
+    let wandb = json!({
+        "Sid": "WandbAccountAccess", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::830241207209:root"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*",
+    });
+    let with = |statement: Value| json!({"Version": "2012-10-17", "Statement": [own.clone(), wandb.clone(), statement]});
+    let without = |more: &[Value]| {
+        let all = [std::slice::from_ref(&wandb), more].concat();
+        json!({"Version": "2012-10-17", "Statement": all})
+    };
+    let given = json!({"Version": "2012-10-17", "Statement": [own.clone(), wandb.clone()]});
+    let kind = Kind::KeyPolicy;
+    let locked = (Breakage, "only AWS Support can mend it");
+    both(kind, &given, &without(&[]), locked, (Exposure, "may do more"));
+    // The statement stays and a Deny keeps everybody from it; a Deny that spares somebody does not.
+    let deny = |condition: Value| {
+        json!({
+            "Effect": "Deny", "Principal": "*", "Action": "kms:PutKeyPolicy", "Resource": "*", "Condition": condition,
+        })
+    };
+    both(kind, &given, &with(deny(json!({}))), locked, (Exposure, "may do more"));
+    let spares = deny(json!({"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/admin"}}));
+    both(kind, &given, &with(spares), (Other, "role/admin still may"), (Exposure, "may do more"));
+    // Those of other accounts are no help: KMS takes a policy from nobody else.
+    let manages = |who: &str| json!({"Effect": "Allow", "Principal": {"AWS": who}, "Action": "kms:PutKeyPolicy", "Resource": "*"});
+    let stranger = without(&[manages("arn:aws:iam::444455556666:root")]);
+    let meant = |live: &Value| {
+        let side = |value: &Value| Attributes::from_value(kind, value).ok();
+        meaning(kind, ACCOUNT, side(&given).as_ref(), side(live).as_ref())
+    };
+    assert!(meant(&stranger).all.contains(&Breakage), "{:?}", meant(&stranger));
+    // A manager that the policy names itself can put it back, whatever the account's own policies say.
+    let kept = meant(&without(&[manages("arn:aws:iam::123456789012:role/keys")]));
+    assert!(!kept.all.contains(&Breakage), "{kept:?}");
+    assert!(kept.sentence.contains("role/keys still may"), "{kept:?}");
+}
+
+#[test]
+fn what_the_owners_own_policies_give_is_not_wandbs() {
+    let wandb = |who: &str| {
+        json!({
+            "Sid": "WandbAccountAccess", "Effect": "Allow", "Principal": {"AWS": who},
+            "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::b/*",
+        })
+    };
+    let deny = |who: &str, action: &str| {
+        json!({
+            "Effect": "Deny", "Principal": {"AWS": who}, "Action": action, "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"],
+        })
+    };
+    let policy = |statements: &[Value]| json!({"Version": "2012-10-17", "Statement": statements});
+    let (own, vendor) = ("arn:aws:iam::123456789012:root", "arn:aws:iam::830241207209:root");
+    let kind = Kind::BucketPolicy;
+    let severity = |who: &str, more: Value| {
+        let side = |value: &Value| Attributes::from_value(kind, value).ok();
+        let (old, new) = (policy(&[wandb(who)]), policy(&[wandb(who), more]));
+        let meaning = meaning(kind, ACCOUNT, side(&old).as_ref(), side(&new).as_ref());
+        (meaning.severity, meaning.sentence)
+    };
+    let (said, sentence) = severity(vendor, deny(own, "s3:DeleteBucket"));
+    assert_eq!(
+        (said, sentence.as_str()),
+        (Other, "nobody has more access than recorded, and W&B has what it had")
+    );
+    assert_eq!(severity(vendor, deny(own, "s3:*")).0, Other);
+    assert_eq!(severity(vendor, deny(vendor, "s3:PutObject")).0, Breakage);
+    // Where W&B runs in the owner's own account, what that account is refused W&B is; but only of what W&B was given.
+    let role = "arn:aws:iam::123456789012:role/wandb";
+    assert_eq!(severity(role, deny(role, "s3:PutObject")).0, Breakage);
+    assert_eq!(severity(role, deny(own, "s3:PutObject")).0, Breakage);
+    assert_eq!(severity(role, deny(own, "s3:DeleteBucket")).0, Other);
+    assert_eq!(severity(role, deny("arn:aws:iam::123456789012:role/other", "s3:PutObject")).0, Other);
+    // Its account for its role is no less: W&B's own side gives it to the role.
+    let narrowed = policy(&[wandb("arn:aws:iam::830241207209:role/w")]);
+    let widened = policy(&[wandb(vendor)]);
+    let side = |value: &Value| Attributes::from_value(kind, value).ok();
+    let all = meaning(kind, ACCOUNT, side(&narrowed).as_ref(), side(&widened).as_ref()).all;
+    assert!(!all.contains(&Breakage), "{all:?}");
 }
 
 #[test]

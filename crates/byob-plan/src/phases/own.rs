@@ -35,7 +35,7 @@ pub(super) fn keep_own(document: &mut Document, own: &AccountId) -> bool {
 }
 
 /// Whether the owner's account can still change a key's policy: KMS refuses one that locks everybody out.
-pub(super) fn manages(document: &Document, own: Option<&AccountId>, partition: Partition) -> bool {
+pub(crate) fn manages(document: &Document, own: Option<&AccountId>, partition: Partition) -> bool {
     let Some(own) = own else { return false };
     let root = Request::new(Requester::Root(own.root_arn(partition)), "kms:PutKeyPolicy", "*", []);
     let circumstances = Circumstances::new(Guarded::Key, Some(own.clone()), Identity::Everything);

@@ -337,7 +337,8 @@ fn what_byob_toml_itself_keeps_wandb_from_is_told_where_it_is_no_part_set_aside(
         "tls_only = true\npath = \"team\"\nextra_statements = [{ Sid = \"Own\", Effect = \"Deny\", Action = \"s3:PutObject\", \
          Principal = { AWS = \"arn:aws:iam::830241207209:root\" }, NotResource = \"arn:aws:s3:::acme-wandb-vision/team/*\" }]",
     );
-    assert_eq!(failures(&verify(&folder, "vision", |_| {}, |_| {})), [""; 0]);
+    let folder = verify(&folder, "vision", |_| {}, |_| {});
+    assert_eq!(failures(&folder), [""; 0], "{folder:#?}");
     // What is known of W&B decides; what is not is told.
     for hits in [
         "NotPrincipal = { AWS = [\"arn:aws:iam::123456789012:root\", \"arn:aws:iam::830241207209:root\"] }",
@@ -463,6 +464,209 @@ fn other_teams_denies_may_set_a_part_aside() {
     assert_eq!(failures(&checks), ["whole"]);
     let Outcome::Failed { cure, .. } = &find(&checks, "whole").outcome else { panic!("{checks:#?}") };
     assert!(cure.contains("another team's statement"), "{cure}");
+}
+
+/// What was taken for given.
+fn given(checks: &[Check], id: &str) -> String {
+    match &find(checks, id).outcome {
+        Outcome::Passed { given } => given.clone().unwrap_or_default(),
+        other => panic!("{id}: {other:?}"),
+    }
+}
+
+/// A policy of vision with one more Deny, of byob.toml or of another team.
+fn denying(ours: bool, deny: &Value) -> Vec<Check> {
+    let mut statement = json!({"Sid": "Out", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": "arn:aws:s3:::acme-wandb-vision/*"});
+    for (name, value) in deny.as_object().unwrap() {
+        statement[name] = value.clone();
+    }
+    statement.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    if !ours {
+        let keep = EXAMPLE.replace("tls_only = true", "tls_only = true\nforeign_statements = \"keep\"");
+        return after(&keep, |all| all.push(statement.clone()));
+    }
+    let toml = byob_toml(&statement);
+    let config = EXAMPLE.replace("tls_only = true", &format!("tls_only = true\nextra_statements = [{toml}]"));
+    verify(&config, "vision", |_| {}, |_| {})
+}
+
+/// A value of JSON as it stands in TOML.
+fn byob_toml(value: &Value) -> String {
+    match value {
+        Value::Object(all) => {
+            let members: Vec<String> =
+                all.iter().map(|(name, value)| format!("\"{name}\" = {}", byob_toml(value))).collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+        Value::Array(all) => format!("[{}]", all.iter().map(byob_toml).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+const PRIVATE: &str = "arn:aws:s3:::acme-wandb-vision/private/*";
+
+#[test]
+fn a_deny_of_another_team_that_names_wandb_is_no_part_set_aside() {
+    let next_to_nothing =
+        json!(["arn:aws:s3:::acme-wandb-vision", "arn:aws:s3:::acme-wandb-vision/byob-rules*"]);
+    for who in ["arn:aws:iam::830241207209:root", "830241207209", "arn:aws:iam::830241207209:role/worker"] {
+        let who = json!({ "AWS": who });
+        for out in [
+            json!({"Principal": who, "Resource": null, "NotResource": next_to_nothing}),
+            json!({"Principal": who, "Resource": "arn:aws:s3:::acme-wandb-vision/wandb_artifacts/*"}),
+            json!({"Principal": who, "Resource": PRIVATE}),
+        ] {
+            let checks = denying(false, &out);
+            assert_eq!(failures(&checks), ["whole"], "{out}");
+            assert!(seen(&checks, "whole").ends_with("statement `Out` denies it"), "{checks:#?}");
+        }
+    }
+    // By NotResource nothing is set aside, whoever is named.
+    for ours in [true, false] {
+        let out = json!({"Resource": null, "NotResource": next_to_nothing});
+        assert_eq!(failures(&denying(ours, &out)), ["whole"], "{ours}");
+    }
+    // What keeps it out of a part, whoever asks, is meant: and told.
+    let checks =
+        denying(false, &json!({"Resource": [PRIVATE, "arn:aws:s3:::acme-wandb-vision/wandb_artifacts/*"]}));
+    assert_eq!(failures(&checks), [""; 0]);
+    assert!(
+        given(&checks, "whole")
+            .ends_with("but for what statement `Out` sets aside (private/*, wandb_artifacts/*)"),
+        "{checks:#?}"
+    );
+    let network = json!({"Condition": {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}});
+    assert!(
+        given(&denying(false, &network), "whole").contains("from an address that statement `Out` lets in"),
+        "{network}"
+    );
+    let tags = json!({"Condition": {"StringEquals": {"s3:ExistingObjectTag/quarantine": "yes"}}});
+    assert!(given(&denying(false, &tags), "whole").contains("that statement `Out` refuses"), "{tags}");
+    // A part beside the rest: only the part is set aside.
+    let beside = json!({"Resource": [PRIVATE, "arn:aws:s3:::acme-wandb-vision/*"], "Action": "s3:PutObject"});
+    let with = |condition: Value| {
+        let mut deny = beside.clone();
+        deny["Condition"] = condition;
+        denying(false, &deny)
+    };
+    assert!(
+        why(&with(json!({"StringEquals": {"aws:PrincipalTag/a": "b"}})), "whole").contains("`Out` hangs")
+    );
+    assert_eq!(
+        failures(&with(json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}))),
+        ["whole"]
+    );
+    let spares = with(json!({"StringNotEquals": {"aws:PrincipalAccount": "830241207209"}}));
+    assert_eq!(given(&spares, "whole"), "over TLS 1.3");
+    // Nothing is told of what W&B never meets.
+    let other = json!({"Principal": {"AWS": "arn:aws:iam::123456789012:role/other"}, "Resource": PRIVATE});
+    assert_eq!(given(&denying(false, &other), "whole"), "over TLS 1.3");
+}
+
+#[test]
+fn who_is_spared_and_how_wandb_is_written_does_not_outweigh_what_is_meant() {
+    let admin = "arn:aws:iam::123456789012:role/admin";
+    for meant in [
+        json!({"Condition": {"NotIpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"},
+            "ArnNotLikeIfExists": {"aws:PrincipalArn": admin}}}),
+        json!({"Resource": PRIVATE, "Condition": {"ArnNotLike": {"aws:PrincipalArn": admin}}}),
+        json!({"Resource": PRIVATE, "Principal": null, "NotPrincipal": {"AWS": "arn:aws:iam::123456789012:root"}}),
+        json!({"Resource": PRIVATE, "Principal": {"AWS": "830241207209"}}),
+        json!({"Resource": PRIVATE, "Principal": {"AWS": "arn:aws:iam::830241207209:root"}}),
+    ] {
+        let checks = denying(true, &meant);
+        assert_eq!(failures(&checks), [""; 0], "{meant}: {checks:#?}");
+        assert!(given(&checks, "whole").contains("statement `Out`"), "{checks:#?}");
+    }
+}
+
+#[test]
+fn what_is_known_of_wandbs_requests_is_not_called_unknown() {
+    let wandb = json!({"AWS": "arn:aws:iam::830241207209:root"});
+    for condition in [
+        json!({"StringEquals": {"s3:authType": "REST-QUERY-STRING"}}),
+        json!({"StringLike": {"aws:UserAgent": "*"}}),
+        json!({"Null": {"aws:UserAgent": "false"}}),
+        json!({"StringLike": {"aws:userid": "*"}}),
+        json!({"NumericGreaterThanEquals": {"s3:signatureAge": "0"}}),
+        json!({"NumericGreaterThanEquals": {"s3:signatureAge": "0"}, "StringLike": {"aws:UserAgent": "*"}}),
+        json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "::/0"]}}),
+    ] {
+        let checks = denying(true, &json!({"Principal": wandb, "Condition": condition}));
+        assert_eq!(failures(&checks), ["whole"], "{condition}: {checks:#?}");
+    }
+    // Lists are never signed in a URL.
+    let lists = json!({"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::acme-wandb-vision",
+        "Condition": {"StringEquals": {"s3:authType": "REST-QUERY-STRING"}}});
+    assert_eq!(given(&denying(true, &lists), "whole"), "over TLS 1.3");
+    // Whether a payload is signed nobody here knows.
+    let unsigned = json!({"Condition": {"StringEquals": {"s3:x-amz-content-sha256": "UNSIGNED-PAYLOAD"}}});
+    assert!(why(&denying(true, &unsigned), "whole").starts_with("statement `Out` hangs"));
+    // The one that matters is told, not the first.
+    let keep = EXAMPLE.replace("tls_only = true", "tls_only = true\nforeign_statements = \"keep\"");
+    let one = |sid: &str, who: &str| {
+        json!({"Sid": sid, "Effect": "Deny", "Principal": {"AWS": who}, "Action": "s3:*",
+            "Resource": "arn:aws:s3:::acme-wandb-vision/*",
+            "Condition": {"StringEquals": {"aws:PrincipalTag/env": "prod"}}})
+    };
+    let checks = after(&keep, |all| {
+        all.insert(0, one("Harmless", "arn:aws:iam::123456789012:role/other"));
+        all.push(one("Matters", "arn:aws:iam::830241207209:root"));
+    });
+    assert!(why(&checks, "whole").starts_with("statement `Matters` hangs"), "{checks:#?}");
+}
+
+/// What S3 says to KMS of W&B is known: whose it is, for what, in which region, of whose key.
+#[test]
+fn a_deny_of_a_key_goes_by_what_s3_says_of_wandb() {
+    let with = |arn: &str, condition: &Value| {
+        let theirs = EXAMPLE.replace("key = \"key.vision\"", &format!("key = \"{arn}\""));
+        let policy = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::830241207209:root"},
+                "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                "Resource": "*"},
+            {"Sid": "Out", "Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+                "Condition": condition},
+        ]});
+        let document = Document::from_value(&policy).unwrap();
+        verify(
+            &theirs,
+            "vision",
+            |live| {
+                let Some(LiveKey::Exists(mut key)) = live.keys.values().next().cloned() else {
+                    panic!("no key")
+                };
+                key.arn = arn.to_owned();
+                let aspect = LiveAspect::Present(Attributes::Policy(Policy { document: document.clone() }));
+                key.aspects.insert(Kind::KeyPolicy, aspect);
+                live.keys.insert(arn.to_owned(), LiveKey::Exists(key));
+            },
+            |_| {},
+        )
+    };
+    let arn = "arn:aws:kms:eu-west-1:999988887777:key/0000-0009";
+    for spares in [
+        json!({"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}),
+        json!({"StringNotEquals": {"aws:ResourceAccount": "999988887777"}}),
+        json!({"StringNotEquals": {"kms:CallerAccount": ["830241207209", "999988887777"]}}),
+        json!({"ForAnyValue:StringNotEquals": {"kms:EncryptionContextKeys": "aws:s3:arn"}}),
+        json!({"Bool": {"aws:ViaAWSService": "false"}}),
+    ] {
+        let checks = with(arn, &spares);
+        assert_eq!(failures(&checks), [""; 0], "{spares}: {checks:#?}");
+        assert_eq!(given(&checks, "key-whole"), "", "{spares}");
+    }
+    for hits in [
+        json!({"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}}),
+        json!({"StringNotEquals": {"aws:ResourceAccount": "123456789012"}}),
+        json!({"StringEquals": {"kms:CallerAccount": "830241207209"}}),
+        json!({"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "aws:s3:arn"}}),
+        json!({"Bool": {"aws:ViaAWSService": "true"}}),
+    ] {
+        let checks = with(arn, &hits);
+        assert_eq!(failures(&checks), ["kms:Decrypt"], "{hits}: {checks:#?}");
+    }
 }
 
 /// The owner of a key lets the whole account in, or asks for what S3 says of it.
