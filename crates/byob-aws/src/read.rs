@@ -392,8 +392,9 @@ async fn read_keys(cloud: &AwsCloud, wanted: &Wanted) -> Result<Keys, CloudError
     Ok(found)
 }
 
-/// The keys that only an alias, an intent or (`carried`) a lineage led to. One with our intent is ours, and read whole, so
-/// that taking it over after a crash says what is left to do and nothing else.
+/// The keys that only an alias, an intent or (`carried`) a lineage led to. One with our intent is ours, and one that a record
+/// made may be, if an alias leads to it: read whole, so that taking it over says what is left to do, or is changed, and
+/// nothing else.
 async fn read_found(
     cloud: &AwsCloud,
     found: &mut Keys,
@@ -416,7 +417,16 @@ async fn read_found(
         Box::pin(read_key(cloud, arn, aspects, true))
     }))
     .await?;
-    for (arn, key, beside) in read {
+    let aliased: BTreeSet<&String> = found.aliases.values().flatten().collect();
+    let made = |arn: &String, key: &LiveKey| match key {
+        LiveKey::Exists(facts) => facts.tags.contains_key(BYOB_LINEAGE) && aliased.contains(arn),
+        LiveKey::Absent | LiveKey::Forbidden => false,
+    };
+    let (again, read): (Vec<_>, Vec<_>) =
+        read.into_iter().partition(|(arn, key, _)| made(arn, key) && !ours.contains(arn));
+    let again = again.iter().map(|(arn, ..)| Box::pin(read_key(cloud, arn, &whole, true)));
+    let again = try_join_all(again).await?;
+    for (arn, key, beside) in read.into_iter().chain(again) {
         found.beside.take(beside);
         found.keys.insert(arn, key);
     }

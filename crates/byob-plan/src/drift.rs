@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Address, Kind, RootAddress, RootKind};
 use byob_model::config::ForeignStatements;
-use byob_model::kind::{Attributes, Key, KeyRef};
+use byob_model::kind::{Attributes, BYOB_ADDRESS, Key, KeyRef};
 use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::aspect::{self, Sides, Want, filled};
 use crate::diff::leaves;
 use crate::meaning::{self, Lost, Meaning, meaning};
 use crate::plan::{Change, Drift, DriftSeverity};
+use crate::recovery::dying;
 use crate::trail::Traced;
 
 /// What `byob drift` found.
@@ -39,6 +40,30 @@ pub struct DriftSummary {
     pub addresses: usize,
     /// Attributes read.
     pub attributes: usize,
+}
+
+/// What an apply that did not end was to delete and does not count as drift, in words: that it is gone, or that W&B has less
+/// of it, was agreed to, whoever did it. `None` where there is none.
+#[must_use]
+pub fn unfinished(recorded: &Recorded, live: &Live) -> Option<String> {
+    let dying = dying(recorded);
+    let roots = recorded.roots().filter(|(root, _)| dying.contains(root));
+    let told: Vec<String> = roots
+        .map(|(root, known)| {
+            let gone = match root.kind {
+                RootKind::Bucket => matches!(live.buckets.get(&known.identity), Some(LiveBucket::Absent)),
+                RootKind::Key => matches!(live.keys.get(&known.identity), Some(LiveKey::Absent)),
+            };
+            if gone { format!("{root} (which is gone)") } else { root.to_string() }
+        })
+        .collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "an apply that did not end was to delete {}: that these are gone, or that W&B has less of them, is not counted as \
+             drift; byob apply goes on with it, and byob plan says what becomes of them by now",
+            told.join(", ")
+        )
+    })
 }
 
 /// Compares the record with live state.
@@ -160,8 +185,8 @@ pub fn report(recorded: &Recorded, live: &Live) -> Report {
         if forgotten.contains(&root) {
             return !was_put(recorded, drift);
         }
-        // byob's own tags name the address.
-        let own = |change: &Change| change.path.starts_with("/byob:");
+        // The one of byob's own tags that names the address.
+        let own = |change: &Change| change.path == format!("/{BYOB_ADDRESS}");
         let tags = matches!(drift.address.kind, Kind::BucketTags | Kind::KeyTags);
         !(moving.contains_key(&root) && tags && drift.changes.iter().all(own))
     });

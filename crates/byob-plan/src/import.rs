@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::desired::{Desired, DesiredAspect, DesiredRoot};
 use byob_model::kind::{
-    Attributes, BYOB_ADDRESS, BYOB_LINEAGE, BYOB_STACK, Bucket, Key, KeyRef, KeyState, Tags, Waivers,
+    Attributes, BYOB_ADDRESS, BYOB_LINEAGE, BYOB_STACK, Bucket, Key, KeyRef, KeyState, Waivers,
 };
 use byob_model::live::{KeyFacts, Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
+use byob_policy::Effect;
 use uuid::Uuid;
 
 use crate::aspect;
@@ -111,7 +112,7 @@ pub fn tagged(
     let mut tagged = Tagged::new();
     for address in addresses.iter().filter(|address| address.kind == RootKind::Key) {
         let Some(root) = desired.roots.get(address) else { continue };
-        let said = said_to_be(root, address, live);
+        let said = said_to_be(desired, root, address, live);
         let of_record = |facts: &&KeyFacts| facts.tags.get(BYOB_LINEAGE) == Some(&lost.to_string());
         let arns: Vec<String> = said.filter(of_record).map(|facts| facts.arn.clone()).collect();
         let aliased =
@@ -128,6 +129,7 @@ pub fn tagged(
 
 /// The keys whose tags say that they are this table's, whichever record made them.
 fn said_to_be<'a>(
+    desired: &'a Desired,
     root: &'a DesiredRoot,
     address: &RootAddress,
     live: &'a Live,
@@ -137,7 +139,7 @@ fn said_to_be<'a>(
         LiveKey::Exists(facts)
             if facts.tags.contains_key(BYOB_LINEAGE)
                 && facts.tags.get(BYOB_ADDRESS) == Some(&address)
-                && is_of_stack(root, &facts.tags)
+                && is_of_stack(desired, &facts.tags)
                 && facts.state != KeyState::PendingDeletion
                 && region_of(&facts.arn) == Some(&root.region) =>
         {
@@ -152,7 +154,7 @@ fn said_to_be<'a>(
 pub fn offered(desired: &Desired, live: &Live, addresses: &[RootAddress]) -> Vec<String> {
     let roots = addresses.iter().filter_map(|address| Some((address, desired.roots.get(address)?)));
     let keys = roots.flat_map(|(address, root)| {
-        said_to_be(root, address, live).map(move |facts| {
+        said_to_be(desired, root, address, live).map(move |facts| {
             let lineage = facts.tags.get(BYOB_LINEAGE).map_or("", String::as_str);
             format!("{address}: {} carries {BYOB_LINEAGE} = {lineage}", facts.arn)
         })
@@ -161,11 +163,37 @@ pub fn offered(desired: &Desired, live: &Live, addresses: &[RootAddress]) -> Vec
 }
 
 /// Whether a key's tags name the stack of the configuration.
-fn is_of_stack(root: &DesiredRoot, tags: &BTreeMap<String, String>) -> bool {
-    match root.managed(Kind::KeyTags) {
-        Some(Attributes::Tags(Tags { tags: own })) => tags.get(BYOB_STACK) == own.get(BYOB_STACK),
+fn is_of_stack(desired: &Desired, tags: &BTreeMap<String, String>) -> bool {
+    tags.get(BYOB_STACK) == Some(&desired.stack)
+}
+
+/// The keys among these roots that let W&B use them, as AWS has their policies: which bucket's data is under which of them,
+/// no tag says.
+#[must_use]
+pub fn keys_for_wandb(
+    desired: &Desired,
+    live: &Live,
+    addresses: &[RootAddress],
+    tagged: &Tagged,
+) -> BTreeSet<String> {
+    let roots = addresses.iter().filter_map(|address| Some((address, desired.roots.get(address)?)));
+    let keys = roots.filter(|(address, _)| address.kind == RootKind::Key);
+    let arns = keys.filter_map(|(address, root)| key_of(root, address, live, tagged));
+    let wandb = &desired.wandb.principals;
+    let lets_in = |arn: &&str| match live.keys.get(*arn) {
+        Some(LiveKey::Exists(facts)) => match facts.aspects.get(&Kind::KeyPolicy) {
+            Some(LiveAspect::Present(Attributes::Policy(policy))) => {
+                policy.document.statements.iter().any(|statement| {
+                    let names =
+                        statement.principal.iter().flat_map(|who| who.principals().0.values().flatten());
+                    statement.effect == Effect::Allow && names.into_iter().any(|name| wandb.contains(name))
+                })
+            }
+            _ => false,
+        },
         _ => false,
-    }
+    };
+    arns.filter(lets_in).map(str::to_owned).collect()
 }
 
 /// `arn:aws:kms:eu-west-1:…`: `eu-west-1`.
@@ -173,17 +201,28 @@ fn region_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(3)
 }
 
-/// The lineage of the record that made a root, as a recovery believes it: of a bucket, whose name is its own, the tag; of a
-/// key only beside the configuration's own stack, since an alias may be pointed anywhere.
+/// The lineage of the record that made a root, as a recovery believes it: of a bucket, whose name is its own, the tag, unless
+/// it is another stack's; of a key, since an alias may be pointed anywhere, only beside the configuration's own stack, and
+/// where its tags do not name another table of it. A key that is pending deletion is none.
 #[must_use]
 pub fn made_by(desired: &Desired, live: &Live, address: &RootAddress, tagged: &Tagged) -> Option<Uuid> {
     let root = desired.roots.get(address)?;
-    if address.kind == RootKind::Key {
-        let LiveKey::Exists(facts) = live.keys.get(key_of(root, address, live, tagged)?)? else {
-            return None;
-        };
-        if !is_of_stack(root, &facts.tags) {
-            return None;
+    match address.kind {
+        RootKind::Bucket => {
+            let LiveBucket::Exists(facts) = live.buckets.get(&root.name)? else { return None };
+            if facts.tags.get(BYOB_STACK).is_some_and(|stack| *stack != desired.stack) {
+                return None;
+            }
+        }
+        RootKind::Key => {
+            let LiveKey::Exists(facts) = live.keys.get(key_of(root, address, live, tagged)?)? else {
+                return None;
+            };
+            let said = facts.tags.get(BYOB_ADDRESS).and_then(|said| said.parse::<RootAddress>().ok());
+            let anothers = said.is_some_and(|said| said != *address && desired.roots.contains_key(&said));
+            if !is_of_stack(desired, &facts.tags) || anothers || facts.state == KeyState::PendingDeletion {
+                return None;
+            }
         }
     }
     lineage(desired, live, address, tagged)?.parse().ok()

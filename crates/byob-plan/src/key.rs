@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use byob_model::address::{KEY_ASPECTS, Kind, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
 use byob_model::desired::DesiredRoot;
-use byob_model::kind::{Attributes, BYOB_ADDRESS, BYOB_LINEAGE, Key, KeyRef, KeyState, Policy, Waivers};
+use byob_model::kind::{
+    Attributes, BYOB_ADDRESS, BYOB_LINEAGE, BYOB_STACK, Key, KeyRef, KeyState, Policy, Waivers,
+};
 use byob_model::live::{KeyFacts, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{RecordedResource, Tombstone};
 use serde_json::Value;
@@ -115,7 +117,15 @@ impl Planner<'_> {
             );
             return true;
         }
-        let whose = lineage.map(|l| format!(", which carries {BYOB_LINEAGE} = {l}")).unwrap_or_default();
+        let stack = match self.live.keys.get(arn) {
+            Some(LiveKey::Exists(facts)) => {
+                facts.tags.get(BYOB_STACK).filter(|stack| **stack != self.desired.stack)
+            }
+            _ => None,
+        };
+        let stack = stack.map(|stack| format!(" and {BYOB_STACK} = {stack}")).unwrap_or_default();
+        let whose =
+            lineage.map(|l| format!(", which carries {BYOB_LINEAGE} = {l}{stack}")).unwrap_or_default();
         let from = lineage.map(|l| format!(" --from-lineage {l}")).unwrap_or_default();
         self.finding(
             rule,

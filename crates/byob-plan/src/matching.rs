@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{RootAddress, RootKind};
 use byob_model::desired::{Desired, DesiredRoot, alias_of, recorded_by_name, recorded_key};
-use byob_model::kind::{BYOB_LINEAGE, KeyState};
+use byob_model::kind::{BYOB_LINEAGE, BYOB_STACK, KeyState};
 use byob_model::live::{Live, LiveKey};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
 
@@ -136,7 +136,10 @@ pub(crate) fn unrecorded_keys(
         .collect();
     let lineage = recorded.lineage.map(|lineage| lineage.to_string());
     let ours = |arn: &str| match live.keys.get(arn) {
-        Some(LiveKey::Exists(facts)) => lineage.is_some() && facts.tags.get(BYOB_LINEAGE) == lineage.as_ref(),
+        Some(LiveKey::Exists(facts)) => {
+            let anothers = facts.tags.get(BYOB_STACK).is_some_and(|stack| *stack != desired.stack);
+            lineage.is_some() && facts.tags.get(BYOB_LINEAGE) == lineage.as_ref() && !anothers
+        }
         _ => false,
     };
     let live_alias = |root: &DesiredRoot| {

@@ -383,8 +383,8 @@ impl StoreError {
             Self::Unusable { error: AssembleError::Gone, .. } => return None,
             Self::Unusable { location, error: AssembleError::Journal(_), .. } => format!(
                 "it says what a run did after its last save, resources it created included; put back the record that \
-                 it belongs to, or, if that is gone for good, move {location} away and look at AWS for what the record \
-                 lacks"
+                 it belongs to: byob state push --force COPY, which keeps this journal aside (byob state history lists \
+                 copies); or, if that is gone for good, move {location} away and look at AWS for what the record lacks"
             ),
             Self::NotSaved { error: SaveError::Changed { expected, .. }, .. } => format!(
                 "something replaced the record during the run (a checkout, a sync?); put serial {expected} back from \

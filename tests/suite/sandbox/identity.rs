@@ -420,7 +420,7 @@ fn a_key_that_cannot_be_looked_for_is_an_error() {
     let words = warned.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         words.contains(
-            "the tags of one key may not be read (kms:ListResourceTags): should key.storage be one"
+            "one key may not be looked at (kms:DescribeKey, kms:ListResourceTags): should key.storage be one"
         ),
         "{warned}"
     );
@@ -445,4 +445,111 @@ fn a_key_alone_is_recovered_by_the_lineage_that_is_shown() {
     assert!(shown.stderr.contains(&key) && shown.stderr.contains(&lineage), "{shown}");
     env.sandbox(&format!("import --recover --from-lineage {lineage}")).exits(0);
     assert_eq!(env.key_arn(), key);
+}
+
+/// A run that died left the key without its alias, and the record lost sight of it: its tags lead to it.
+#[test]
+fn a_key_without_its_alias_is_imported_by_its_tags() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    let key = env.key_arn();
+    env.sandbox("state rm key.storage").exits(0);
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        kms.delete_alias().alias_name("alias/acme-wandb").send().await.unwrap();
+    });
+    env.sandbox("import key.storage").exits(0);
+    assert_eq!(recorded_key(&env, "key.storage"), key);
+}
+
+/// What is hidden is not absent: the next apply would make another, or leave it out.
+#[test]
+fn nothing_is_recovered_past_what_may_not_be_looked_at() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    lose_the_record(&env);
+    for (deny, said) in [("kms:DescribeKey", "key.storage is hidden"), ("s3:ListBucket", "bucket.storage is")]
+    {
+        let refused = env.sandbox_with(&format!("deny={deny}"), "import --recover").exits(1);
+        assert!(refused.stderr.contains(said), "{refused}");
+        assert!(env.record().is_null());
+    }
+    env.sandbox("import --recover").exits(0);
+    env.is_settled();
+}
+
+/// Which bucket's data is under which key no tag says: W&B keeps the use of it, and it stays.
+#[test]
+fn a_recovered_key_counts_as_used_by_every_bucket() {
+    let env = TestEnvironment::applied(&format!("{BUCKET_AND_KEY}protect = false\n"));
+    let plain = std::fs::read_to_string(env.dir().join("byob.toml"))
+        .unwrap()
+        .replace("encryption = { type = \"sse-kms\", key = \"key.storage\" }", "encryption = \"sse-s3\"");
+    let bucket = recorded_key(&env, "bucket.storage");
+    wait(async {
+        let s3 = World::of(&env).await.s3("us-east-1");
+        s3.put_object().bucket(&bucket).key("x").send().await.unwrap();
+    });
+    env.write("byob.toml", &plain);
+    env.sandbox("apply --auto-approve").exits(0);
+    lose_the_record(&env);
+    let said = env.sandbox("import --recover").exits(0);
+    assert!(said.stderr.contains("each counts as used by every bucket"), "{said}");
+    assert_eq!(env.record()["resources"]["bucket.storage"]["keys_used"][0], env.key_arn());
+    let plan = env.sandbox("plan").exits(0);
+    assert!(plan.stdout.contains("0 to create, 1 to update, 0 to delete"), "{plan}");
+    env.sandbox("apply --auto-approve").exits(0);
+    env.is_settled();
+    let gone = plain.split("[key.storage]").next().unwrap().to_owned();
+    env.write("byob.toml", &gone);
+    let plan = env.sandbox("plan").exits(1);
+    assert!(plan.stdout.contains("BYOB010"), "{plan}");
+}
+
+/// Found by a reader: a bucket that names another stack's was recovered into that stack's lineage.
+#[test]
+fn another_stacks_bucket_is_not_recovered() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    lose_the_record(&env);
+    let other = ONE_BUCKET.replacen("version = 1", "version = 1\nstack = \"other\"", 1);
+    env.write("byob.toml", &other);
+    env.sandbox("import --recover").exits(1);
+    assert!(env.record().is_null());
+}
+
+/// Found by a reader: what stands in the policy of a key that is taken over was not shown, and was gone.
+#[test]
+fn the_policy_of_a_key_that_is_taken_over_by_its_alias_is_shown() {
+    let env = TestEnvironment::applied(BUCKET_AND_KEY);
+    let key = env.key_arn();
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        let policy = kms.get_key_policy().key_id(&key).send().await.unwrap();
+        let mut policy: Value = serde_json::from_str(policy.policy().unwrap()).unwrap();
+        policy["Statement"].as_array_mut().unwrap().push(json!({"Sid": "TeamX", "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Decrypt", "Resource": "*"}));
+        kms.put_key_policy().key_id(&key).policy(policy.to_string()).send().await.unwrap();
+    });
+    env.sandbox("state rm key.storage").exits(0);
+    let plan = env.sandbox("plan").exits(0);
+    assert!(plan.stdout.contains("key.storage") && plan.stdout.contains("TeamX"), "{plan}");
+    // Another stack's is not taken, whatever the lineage says.
+    wait(async {
+        let kms = World::of(&env).await.kms("us-east-1");
+        let stack =
+            aws_sdk_kms::types::Tag::builder().tag_key("byob:stack").tag_value("other").build().unwrap();
+        kms.tag_resource().key_id(&key).tags(stack).send().await.unwrap();
+    });
+    let refused = env.sandbox("plan").exits(1);
+    assert!(refused.stdout.contains("byob:stack = other"), "{refused}");
+}
+
+/// A slip with `--out` costs nothing.
+#[test]
+fn a_plan_takes_the_place_of_nothing_but_a_plan() {
+    let env = TestEnvironment::applied(ONE_BUCKET);
+    let before = env.read("byob.toml");
+    let refused = env.sandbox("plan --out byob.toml").exits(1);
+    assert!(refused.stderr.contains("is there already and is no plan"), "{refused}");
+    assert_eq!(env.read("byob.toml"), before);
+    env.sandbox("plan --out plan.json").exits(0);
+    env.sandbox("plan --out plan.json").exits(0);
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use byob_apply::settle;
 use byob_model::live::Live;
-use byob_plan::drift::{report, to_value};
+use byob_plan::drift::{report, to_value, unfinished};
 use byob_plan::{DriftSeverity, Mode, wanted};
 use byob_state::Store;
 
@@ -35,6 +35,9 @@ pub(crate) async fn run(global: &Global, args: &DriftArgs) -> Result<ExitCode, F
             .await?;
     contact::refuse_unread(&live)?;
     let mut report = report(&recorded, &live);
+    if let Some(text) = unfinished(&recorded, &live) {
+        terminal::warn(&text);
+    }
     if args.who {
         trail::trace(&session, &recorded, &mut report).await;
     }

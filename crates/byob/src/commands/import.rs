@@ -1,13 +1,13 @@
 //! `byob import`: live roots that tables already describe go into the record as they are. Writes nothing to AWS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use byob_apply::Cloud;
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::desired::Desired;
 use byob_model::kind::{Alias, Attributes, is_our_sid};
-use byob_model::live::{Live, LiveAspect, LiveBucket};
+use byob_model::live::{Live, LiveAspect, LiveBucket, LiveKey};
 use byob_model::recorded::{Recorded, RecordedResource};
 use byob_plan::import::{ImportError, Tagged};
 use byob_plan::plan::RecordChange;
@@ -60,10 +60,28 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         // A key whose alias is gone, or was never made, is known by its tags.
         let keys = desired.roots.iter().filter(|(address, _)| address.kind == RootKind::Key);
         first.key_lineages = keys.map(|(_, root)| root.region.clone()).collect();
+        // One that may not be looked at is this account's or not.
+        first.buckets.values_mut().for_each(|bucket| bucket.recorded = true);
     }
-    let live = session.cloud.read(&first).await?;
+    let mut live = session.cloud.read(&first).await?;
     let (mut tagged, mut lost) = (Tagged::new(), None);
+    // One that a run left without its alias, too.
+    let without_alias = |address: &&RootAddress| {
+        let root = desired.roots.get(*address).filter(|_| address.kind == RootKind::Key);
+        root.filter(|root| live.aliases.get(&(root.region.clone(), root.name.clone())) == Some(&None))
+            .is_some()
+    };
+    let looked_for: BTreeSet<String> =
+        addresses.iter().filter(without_alias).map(|address| desired.roots[address].region.clone()).collect();
+    let own = args.from_lineage.or(recorded.lineage);
+    if let Some(own) = own.filter(|_| !args.recover && !looked_for.is_empty()) {
+        first.key_lineages = looked_for;
+        live = session.cloud.read(&first).await?;
+        tagged = import::tagged(&desired, &live, &addresses, own).map_err(several_keys)?;
+        all_looked_at(&desired, &live, &addresses, &tagged)?;
+    }
     if args.recover {
+        nothing_hidden(&desired, &live, &addresses)?;
         let lineage = lost_lineage(session, args, (&desired, &live), &addresses)?;
         tagged = import::tagged(&desired, &live, &addresses, lineage).map_err(several_keys)?;
         all_looked_at(&desired, &live, &addresses, &tagged)?;
@@ -101,6 +119,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
             ));
         }
     }
+    let for_wandb = import::keys_for_wandb(&desired, &live, &addresses, &tagged);
     for address in &addresses {
         match import::import(&desired, &recorded, &live, address, (args.from_lineage, &tagged)) {
             // One key is not two tables'.
@@ -126,11 +145,16 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         recorded.lineage = Some(Uuid::new_v4());
     }
     if args.recover {
+        used_by_any(&mut recorded, &for_wandb);
         session.store.replace(&mut recorded).await?;
         terminal::warn(&format!(
-            "what is not in AWS's tags did not come back: unfinished approvals, keys that a bucket used in former \
-             times, what was forgotten; and should a record of lineage {} still be somewhere else, two would now change \
-             the same buckets",
+            "what is not in AWS's tags did not come back: unfinished approvals, which keys a bucket used in former times \
+             ({}), what was forgotten; and should a record of lineage {} still be somewhere else, two would now change the \
+             same buckets",
+            match for_wandb.len() {
+                0 => "no recovered key lets W&B use it".to_owned(),
+                _ => "each counts as used by every bucket of its region that lets W&B use it".to_owned(),
+            },
             recorded.lineage.unwrap_or_default()
         ));
     } else {
@@ -209,6 +233,44 @@ fn take(recorded: &mut Recorded, changes: Vec<RecordChange>) {
     }
 }
 
+/// Every key that lets W&B use it may hold data of any of its region's buckets: W&B keeps the use of it, and it is not deleted,
+/// until those are empty.
+fn used_by_any(recorded: &mut Recorded, keys: &BTreeSet<String>) {
+    for (address, resource) in &mut recorded.resources {
+        if address.kind == Kind::Bucket {
+            let here = keys.iter().filter(|arn| arn.split(':').nth(3) == Some(resource.region.as_str()));
+            resource.keys_used.extend(here.cloned());
+        }
+    }
+}
+
+/// Insists that what a recovery finds may be looked at: what is hidden is not absent, and would be made again or left out.
+fn nothing_hidden(desired: &Desired, live: &Live, addresses: &[RootAddress]) -> Result<(), Failure> {
+    let hidden = |address: &&RootAddress| {
+        let Some(root) = desired.roots.get(*address) else { return false };
+        match address.kind {
+            RootKind::Bucket => match live.buckets.get(&root.name) {
+                Some(LiveBucket::Forbidden { listed, .. }) => *listed != Some(false),
+                _ => false,
+            },
+            RootKind::Key => {
+                let arn =
+                    live.aliases.get(&(root.region.clone(), root.name.clone())).and_then(Option::as_ref);
+                matches!(arn.and_then(|arn| live.keys.get(arn)), Some(LiveKey::Forbidden))
+            }
+        }
+    };
+    let Some(address) = addresses.iter().find(hidden) else { return Ok(()) };
+    let (right, what) = match address.kind {
+        RootKind::Bucket => ("s3:ListBucket and s3:GetBucketLocation", "another account's, or hidden"),
+        RootKind::Key => ("kms:DescribeKey", "hidden"),
+    };
+    Err(Failure::said(
+        format!("{address} is {what}: AWS does not let this caller look at it; nothing was recorded"),
+        format!("give this caller {right}, or take its table out of byob.toml while the record is recovered"),
+    ))
+}
+
 /// Insists that a key that was not found was looked for: without the right to, another one would be made.
 fn all_looked_at(
     desired: &Desired,
@@ -229,11 +291,13 @@ fn all_looked_at(
             "give this caller both, or let somebody recover the record who has them",
         ));
     }
-    let unread = refused("kms:ListResourceTags");
+    let of_keys = ["kms:ListResourceTags", "kms:DescribeKey"];
+    let unread = live.refused.iter().filter(|one| of_keys.contains(&one.iam_action.as_str()));
+    let unread = unread.map(|one| &one.resource).collect::<BTreeSet<_>>().len();
     if unread > 0 {
         terminal::warn(&format!(
-            "the tags of {} may not be read (kms:ListResourceTags): should {missing} be one of them, take it with \
-             byob import before an apply makes another",
+            "{} may not be looked at (kms:DescribeKey, kms:ListResourceTags): should {missing} be one of them, byob \
+             import {missing} takes it, with those rights, before an apply makes another",
             if unread == 1 { "one key".to_owned() } else { format!("{unread} keys") }
         ));
     }
@@ -333,7 +397,7 @@ fn placeholders(
             attributes: attributes.to_value(),
             created: created && kind.is_root(),
             name_prefix: root.name_prefix.clone(),
-            keys_used: std::collections::BTreeSet::new(),
+            keys_used: BTreeSet::new(),
             versioning_seen: false,
         };
         placed.resources.insert(address.address(), resource(address.address().kind, &root.attributes));

@@ -17,6 +17,9 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
     let recorded = record.recorded.clone().unwrap_or_default();
     let mode = mode(&args.select, args.destroy);
     super::apply::refuse_without_record(&session, record.recorded.as_ref(), &mode)?;
+    if let Some(path) = &args.out {
+        replaces_only_plans(path)?;
+    }
     let planner = Planner::new(&session, mode.clone())?;
     let planned = planner.make(&recorded, session.settle).await?;
     let plan = &planned.plan;
@@ -54,6 +57,22 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
 }
 
 /// A plan names accounts, keys and policies: for its owner alone.
+/// A plan takes the place of an earlier plan and of nothing else: not of the record, the configuration or whatever was meant by
+/// a slip.
+fn replaces_only_plans(path: &std::path::Path) -> Result<(), Failure> {
+    let regular = path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
+    let text = if regular { std::fs::read(path).unwrap_or_default() } else { return Ok(()) };
+    let is_plan = serde_json::from_slice::<serde_json::Value>(&text)
+        .is_ok_and(|value| value["digest"].is_string() && value["steps"].is_array());
+    if is_plan {
+        return Ok(());
+    }
+    Err(Failure::said(
+        format!("`{}` is there already and is no plan; nothing was written", path.display()),
+        "name another file with --out, or move that one away",
+    ))
+}
+
 fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
