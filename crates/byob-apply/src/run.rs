@@ -252,8 +252,8 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                 let open = recorded.intents.iter().find(|i| i.name.is_some() && i.name == name);
                 intents.push(match open {
                     // What a run that did not end may have deleted can still be seen, with that intent's tag.
-                    Some(intent) if deleted.contains(&intent.address) => {
-                        Intent { id: (self.new_id)(), address, at, ..intent.clone() }
+                    Some(intent) if deleted.contains(&intent.address) || intent.deleted => {
+                        Intent { id: (self.new_id)(), address, at, deleted: false, ..intent.clone() }
                     }
                     // A bucket may exist under its first intent: that one goes on.
                     Some(intent) => Intent { address, ..intent.clone() },
@@ -265,6 +265,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                         name,
                         at,
                         keys_used: BTreeSet::new(),
+                        deleted: false,
                     },
                 });
             }
@@ -304,7 +305,9 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
         if !(by_tags || by_itself || gone) {
             return Vec::new();
         }
-        let identity = recorded.root(&root).map(|root| root.identity.clone()).or(before);
+        // What nothing claims is in no record.
+        let known = recorded.root(&root).map(|root| root.identity.clone());
+        let identity = known.or(before).or_else(|| step.identity.clone());
         let its = |i: &Intent| match &identity {
             Some(identity) => record::made(i, &root, identity, plan),
             None => i.address == root,
@@ -318,7 +321,8 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             // A creation that a dead process sent may arrive after the deletion of what an earlier try made: a bucket's
             // intent stays until it is old. Not under its id, with which what was deleted can still be seen.
             if step.action == Action::Delete && intent.name.is_some() {
-                let stays = Intent { id: (self.new_id)(), ..intent };
+                let at = now(self.cloud, self.clock);
+                let stays = Intent { id: (self.new_id)(), at, deleted: true, ..intent };
                 entries.push(Entry::Intent(stays.clone()));
                 recorded.intents.push(stays);
             }

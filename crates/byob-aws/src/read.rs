@@ -339,6 +339,8 @@ async fn read_keys(cloud: &AwsCloud, wanted: &Wanted) -> Result<Keys, CloudError
     for arn in &managed {
         alias_regions.insert(KeyAt::new(cloud, arn)?.region);
     }
+    // One that is to be deleted takes its alias along.
+    alias_regions.extend(wanted.key_intents.iter().map(|(region, _)| region.as_str()));
     let aliases = try_join_all(alias_regions.into_iter().map(|region| async move {
         let mut beside = Beside::default();
         let answer = Box::pin(alias::read(cloud, region)).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use byob_model::address::{KEY_ASPECTS, Kind, RootKind};
 use byob_model::call::{Call, Operation, Payload, Target};
-use byob_model::desired::DesiredRoot;
+use byob_model::desired::{DesiredRoot, approved_alias};
 use byob_model::kind::{
     Attributes, BYOB_ADDRESS, BYOB_LINEAGE, BYOB_STACK, Key, KeyRef, KeyState, Policy, Waivers,
 };
@@ -411,10 +411,11 @@ impl Planner<'_> {
         let call = |operation, payload| Call { operation, target: target.clone(), payload };
         let alias =
             self.recorded.resources.get(&case.recorded_at().aspect(Kind::Alias)).and_then(|r| r.typed().ok());
-        // Of a key that a run did not finish nothing says which alias it got. Where an alias goes on pointing at a key that is
-        // to be deleted, no other one can have it.
+        // Of a key that a run did not finish nothing may say which alias it got. Where an alias goes on pointing at a key that
+        // is to be deleted, no other one can have it.
+        let approved = approved_alias(self.recorded, case.recorded_at(), &recorded.identity);
         let ours = |name: &&String| match &alias {
-            Some(Attributes::Alias(alias)) => alias.name == **name,
+            Some(Attributes::Alias(alias)) => alias.name == **name || approved == Some(name),
             _ => recorded.created,
         };
         let aliases = facts.aliases.iter().filter(ours).cloned();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{RootAddress, RootKind};
-use byob_model::desired::{Desired, DesiredRoot, alias_of, recorded_by_name, recorded_key};
+use byob_model::desired::{Desired, DesiredRoot, approved_alias, recorded_by_name, recorded_key};
 use byob_model::kind::{BYOB_LINEAGE, BYOB_STACK, KeyState};
 use byob_model::live::{Live, LiveKey};
 use byob_model::recorded::{Intent, Recorded, RecordedResource};
@@ -151,7 +151,8 @@ pub(crate) fn unrecorded_keys(
             other.kind == RootKind::Key
                 && other != address
                 && root.region == intent.region
-                && (alias_of(recorded, &intent.address) == Some(&root.name) || live_alias(root) == Some(*arn))
+                && (approved_alias(recorded, &intent.address, arn) == Some(&root.name)
+                    || live_alias(root) == Some(*arn))
         })
     };
     let mut found = BTreeMap::new();
@@ -161,7 +162,8 @@ pub(crate) fn unrecorded_keys(
     for (address, root) in &tables {
         let mut begun = begun.iter().filter(|(intent, _)| intent.region == root.region);
         let here = begun.clone().find(|begun| begun.0.address == **address && !of_another(address, begun));
-        let meant = || begun.find(|(intent, _)| alias_of(recorded, &intent.address) == Some(&root.name));
+        let meant =
+            || begun.find(|(intent, arn)| approved_alias(recorded, &intent.address, arn) == Some(&root.name));
         let by_intent = here.or_else(meant).map(|(_, arn)| (*arn, INTERRUPTED));
         let by_alias = || live_alias(root).map(|arn| (arn, "carries this record's lineage"));
         if let Some((arn, why)) = by_intent.or_else(by_alias)

@@ -280,7 +280,7 @@ impl Planner<'_> {
         tags: &BTreeMap<String, String>,
     ) -> bool {
         let Some(lineage) = foreign_lineage(self.recorded, tags) else {
-            return self.another_stacks(case, identity);
+            return self.another_stacks(case, identity, tags);
         };
         self.finding(
             Rule::RecordedElsewhere,
@@ -295,16 +295,20 @@ impl Planner<'_> {
         true
     }
 
-    /// A configuration deletes nothing of another one that shares its record; says so.
-    fn another_stacks(&mut self, case: &Case<'_>, identity: &str) -> bool {
+    /// A configuration deletes nothing of another one that shares its record; says so. Tags that nobody recorded are believed as
+    /// they are.
+    fn another_stacks(&mut self, case: &Case<'_>, identity: &str, tags: &BTreeMap<String, String>) -> bool {
         let own = &self.desired.stack;
         let kind = match case.address.kind {
             RootKind::Bucket => Kind::BucketTags,
             RootKind::Key => Kind::KeyTags,
         };
         let recorded = self.recorded_aspect(case, kind).and_then(|tags| tags.typed().ok());
-        let Some(Attributes::Tags(recorded)) = recorded else { return false };
-        let Some(other) = recorded.tags.get(BYOB_STACK).filter(|stack| *stack != own) else { return false };
+        let recorded = match &recorded {
+            Some(Attributes::Tags(recorded)) => &recorded.tags,
+            _ => tags,
+        };
+        let Some(other) = recorded.get(BYOB_STACK).filter(|stack| *stack != own) else { return false };
         self.finding(
             Rule::RecordedElsewhere,
             case.address.address(),

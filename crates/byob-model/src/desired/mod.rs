@@ -258,25 +258,39 @@ pub fn recorded_by_name<'a>(
     recorded.roots().find(|(address, r)| address.kind == RootKind::Bucket && r.identity == name)
 }
 
-/// The alias of what is recorded, or was begun, as the key at this address: as recorded; else, where the run that makes it
-/// did not end, as its approval says.
+/// The alias that the open approval gives a key, or was to give it: by what stood at the step's address (`arn`), else, for a
+/// key that was still to be made, by its address.
 #[must_use]
-pub fn alias_of<'a>(recorded: &'a Recorded, address: &RootAddress) -> Option<&'a str> {
-    if let Some(alias) = recorded.resources.get(&address.aspect(Kind::Alias)) {
-        return alias.attributes.get("name").and_then(Value::as_str);
-    }
+pub fn approved_alias<'a>(recorded: &'a Recorded, address: &RootAddress, arn: &str) -> Option<&'a str> {
     let approval = recorded.approval.as_ref().filter(|approval| !approval.finished)?;
-    // It may be about to move, and another one to come here.
-    let root = |step: &&ApprovedStep| step.address.kind.is_root() && step.from.is_some();
-    let moved = approval.steps.iter().filter(root).find(|step| step.from.as_ref() == Some(address));
-    let comes = approval.steps.iter().filter(root).any(|step| step.address.root() == *address);
-    let at = match moved {
-        Some(step) => step.address.root(),
-        None if comes => return None,
-        None => address.clone(),
+    let is_its = |step: &&ApprovedStep| step.identity.as_deref() == Some(arn);
+    let alias = |step: &'a ApprovedStep| step.document.get("name").and_then(Value::as_str);
+    let mut aliases = approval.steps.iter().filter(|step| step.address.kind == Kind::Alias);
+    if let Some(step) = aliases.clone().find(is_its) {
+        return alias(step);
+    }
+    // What was to come to this address was another one, and so was what was to be made there, if this one was there before.
+    let comes = |step: &ApprovedStep| {
+        step.address == address.address() && step.from.is_some() && step.identity.is_none()
     };
-    let alias = approval.steps.iter().rfind(|step| step.address == at.aspect(Kind::Alias))?;
-    alias.document.get("name").and_then(Value::as_str)
+    if approval.steps.iter().any(|step| is_its(&step) || comes(step)) {
+        return None;
+    }
+    let made = |step: &&ApprovedStep| step.address == address.aspect(Kind::Alias) && step.identity.is_none();
+    alias(aliases.rfind(made)?)
+}
+
+fn recorded_alias<'a>(recorded: &'a Recorded, address: &RootAddress) -> Option<&'a str> {
+    let alias = recorded.resources.get(&address.aspect(Kind::Alias))?;
+    alias.attributes.get("name").and_then(Value::as_str)
+}
+
+/// The alias of a recorded key: as recorded; else, where the run that gives it one did not end, as its approval says.
+fn alias_of<'a>(recorded: &'a Recorded, address: &RootAddress, key: &RecordedResource) -> Option<&'a str> {
+    match recorded.resources.contains_key(&address.aspect(Kind::Alias)) {
+        true => recorded_alias(recorded, address),
+        false => approved_alias(recorded, address, &key.identity),
+    }
 }
 
 /// The recorded key with this alias in this region (any, where it is not known), under whatever address.
@@ -286,11 +300,13 @@ pub fn recorded_by_alias<'a>(
     alias: &str,
     region: Option<&str>,
 ) -> Option<(RootAddress, &'a RecordedResource)> {
-    recorded.roots().find(|(address, r)| {
-        address.kind == RootKind::Key
-            && region.is_none_or(|region| region == r.region)
-            && alias_of(recorded, address) == Some(alias)
-    })
+    let keys = || {
+        recorded.roots().filter(|(address, key)| {
+            address.kind == RootKind::Key && region.is_none_or(|region| region == key.region)
+        })
+    };
+    let by_record = keys().find(|(address, _)| recorded_alias(recorded, address) == Some(alias));
+    by_record.or_else(|| keys().find(|(address, key)| alias_of(recorded, address, key) == Some(alias)))
 }
 
 /// The recorded key that a table means: the one with its alias, under whatever address; else the one at its address,
@@ -305,7 +321,7 @@ pub fn recorded_key<'a>(
 ) -> Option<(RootAddress, &'a RecordedResource)> {
     recorded_by_alias(recorded, alias, region).or_else(|| {
         let here = recorded.root(address)?;
-        let elsewhere = alias_of(recorded, address).is_some_and(|name| wanted(name, &here.region));
+        let elsewhere = alias_of(recorded, address, here).is_some_and(|name| wanted(name, &here.region));
         (!elsewhere).then(|| (address.clone(), here))
     })
 }

@@ -412,3 +412,26 @@ fn a_bucket_that_keeps_the_record_is_not_opened_whoever_makes_its_name() {
     let config = parse(&text, &|_| Err("no such file".into())).unwrap();
     assert!(byob_model::desired::desired(&config, ACCOUNT, &scene.recorded).is_ok());
 }
+
+/// Found by a reader: what a run of another stack had not finished is in no record, and its own tags were not asked.
+#[test]
+fn what_a_run_of_another_stack_left_unfinished_is_not_deleted() {
+    let mut scene = Scene::applied("stack = \"one\"\n[bucket.a]\nname = \"acme-a\"\nprotect = false\n");
+    scene.recorded.resources.clear();
+    let id = uuid::Uuid::from_u128(9);
+    scene.recorded.intents.push(byob_model::recorded::Intent {
+        id,
+        address: "bucket.a".parse().unwrap(),
+        account_id: ACCOUNT.into(),
+        region: "us-east-1".into(),
+        name: Some("acme-a".into()),
+        at: 0,
+        keys_used: std::collections::BTreeSet::new(),
+        deleted: false,
+    });
+    scene.world.bucket("acme-a").tags.insert(byob_model::kind::BYOB_INTENT.into(), id.to_string());
+    let other = scene.with("stack = \"two\"\n[bucket.b]\nname = \"acme-b\"\n").plan();
+    assert_refused(&other, Rule::RecordedElsewhere, "bucket.a");
+    let own = scene.with("stack = \"one\"\n[bucket.b]\nname = \"acme-b\"\n").plan();
+    assert_eq!(step(&own, "bucket.a").action, Action::Delete);
+}

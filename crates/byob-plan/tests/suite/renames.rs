@@ -237,6 +237,7 @@ fn interrupted(label: &str, alias: &str, has_alias: bool) -> Scene {
         name: None,
         at: 0,
         keys_used: BTreeSet::new(),
+        deleted: false,
     }];
     scene.world.key(&arn).tags.insert(BYOB_INTENT.into(), id.to_string());
     if !has_alias {
@@ -334,4 +335,28 @@ fn a_key_that_nothing_claims_leaves_its_alias() {
     let taken = scene.with(&key("z", "one")).plan();
     assert_refused(&taken, Rule::AliasTaken, "key.z.alias");
     assert!(taken.findings[0].help.contains("aws kms delete-alias --alias-name alias/one"));
+}
+
+/// Found by a reader: a key went to another label while its alias was gone, and another one was made at its old one; wherever
+/// that ended, the new key was taken for the old one by the alias that the approval named.
+#[test]
+fn wherever_a_key_made_way_for_another_the_plan_goes_on() {
+    for (at, bucket) in [("key.b", true), ("key.b", false)] {
+        let on = |key: &str| if bucket { keyed("s", "s", key) } else { String::new() };
+        let mut scene = Scene::applied(&(key("a", "al") + &on("a")));
+        let first = scene.world.arn("us-east-1", "al");
+        scene.world.aliases.clear();
+        scene.tables = key("b", "al") + &key("a", "co") + &on("b");
+        let plan = scene.plan();
+        assert!(!plan.blocked(), "{:?}", plan.findings);
+        for steps in 0..=plan.steps.len() {
+            let mut died = scene.clone();
+            died.perform(&plan, steps);
+            died.apply();
+            died.assert_settled();
+            let now = recorded(&died);
+            assert!(now.contains(&(at.to_owned(), first.clone())), "after {steps}: {now:?}");
+            assert_eq!(died.world.keys.len(), 2, "after {steps}");
+        }
+    }
 }
