@@ -8,7 +8,7 @@ use crate::actions::{ResourceClass, real_actions};
 use crate::arn::{AccountId, Arn, Partition};
 use crate::canonical::{common_partition, has_variable, statement_meaning, with_root_arns};
 use crate::compare::{Direction, Owner, Scope, Table, Verdict, Witness, overall};
-use crate::document::{Conditions, Document, Effect, Statement};
+use crate::document::{Conditions, Document, Effect, ResourceElement, Statement};
 use crate::evaluate::{Guarded, Match, action_matches, one_principal, principal_match};
 use crate::operator::{Comparison, Operator, Quantifier};
 use crate::part::{Rule, resource_part};
@@ -228,12 +228,12 @@ fn one_direction(
         let scope = Scope { who: Some(&who.listed), action: Some(*first), on: Some(&part.resources) };
         let verdict = table.verdict(direction, &scope);
         let action = table.action(*first).unwrap_or_default();
-        let asked = Asked { who, action, resources: &resources, partition };
+        let asked = Asked { who, action, resources: &resources, class: part.class, partition };
         let (key, witness) = match verdict {
             Verdict::Within => continue,
             Verdict::CannotTell { .. } => ((Proof::CannotTell, Vec::new(), Vec::new()), None),
             Verdict::Beyond(witness) => {
-                let lifted = alternatives(before, &fallen((after, before), &asked, &witness.denied_by));
+                let lifted = asked.alternatives(before, &fallen((after, before), &asked, &witness.denied_by));
                 let ways = ways_in((after, before), &asked, witness.denied_by.is_empty());
                 ((Proof::Witness, in_all(after, &ways), lifted), Some(witness))
             }
@@ -270,6 +270,7 @@ struct Asked<'a> {
     action: &'a str,
     /// Those of the table that are of the class.
     resources: &'a [&'a str],
+    class: ResourceClass,
     partition: Partition,
 }
 
@@ -286,12 +287,41 @@ impl Asked<'_> {
             && self.resources.iter().any(may_take)
     }
 
+    /// What each of these statements asks for, in words, one entry a statement; nothing where one of them asks for nothing
+    /// and is about all of the resources, since what that one refuses hangs on no condition.
+    fn alternatives(&self, document: &Document, statements: &[usize]) -> Vec<String> {
+        let mut said = BTreeSet::new();
+        for statement in statements.iter().filter_map(|index| document.statements.get(*index)) {
+            match conditions_in_words(&statement.condition).join(", and ") {
+                words if !words.is_empty() => drop(said.insert(words)),
+                _ if takes_whole(statement, self.class) => return Vec::new(),
+                _ => drop(said.insert("on a part of it, always".to_owned())),
+            }
+        }
+        said.into_iter().collect()
+    }
+
     /// Whether `other` has a statement that means the same, whatever its name and its spelling.
     fn stays(&self, other: &Document, document: &Document, statement: &Statement) -> bool {
         let meaning = statement_meaning(statement, self.partition);
         (document.version == other.version || !has_variable(statement))
             && other.statements.iter().any(|one| statement_meaning(one, self.partition) == meaning)
     }
+}
+
+/// Whether a statement is about all of its bucket's objects, or of what else is of the class, by the way it is written.
+fn takes_whole(statement: &Statement, class: ResourceClass) -> bool {
+    let all = match &statement.resource {
+        None => return true,
+        Some(ResourceElement::Is(all)) => all,
+        Some(ResourceElement::Not(_)) => return false,
+    };
+    all.iter().any(|one| match (class, one.split_once('/')) {
+        (ResourceClass::Key, _) => true,
+        (ResourceClass::Objects, Some((_, key))) => key == "*",
+        (ResourceClass::Objects, None) => one.ends_with('*'),
+        (ResourceClass::Bucket, key) => key.is_none(),
+    })
 }
 
 /// The Allows by which what is gained may come: the new ones; where a Deny fell away, all.
@@ -327,15 +357,6 @@ fn in_all(document: &Document, statements: &[usize]) -> Vec<String> {
         .map(|statement| conditions_in_words(&statement.condition).into_iter().collect::<BTreeSet<String>>());
     let Some(first) = each.next() else { return Vec::new() };
     each.fold(first, |common, words| common.intersection(&words).cloned().collect()).into_iter().collect()
-}
-
-/// What each of these statements asks for, in words, one entry a statement; nothing where one of them asks for nothing,
-/// since what that one refuses hangs on no condition.
-fn alternatives(document: &Document, statements: &[usize]) -> Vec<String> {
-    let all = statements.iter().filter_map(|index| document.statements.get(*index));
-    let said: BTreeSet<String> =
-        all.map(|statement| conditions_in_words(&statement.condition).join(", and ")).collect();
-    if said.contains("") { Vec::new() } else { said.into_iter().collect() }
 }
 
 /// Each condition of a statement in words, such as "only over TLS" or "only from VPC endpoint vpce-1". They hold

@@ -106,6 +106,15 @@ fn what_is_denied_without_a_condition_is_never_told_with_that_of_another_deny() 
         let wandb: Vec<&Change> = told.iter().filter(|one| one.principal == WANDB).collect();
         assert!(wandb.len() == 2 && wandb.iter().all(|one| one.lifted.is_empty()), "{told:?}");
     }
+    // Beside one that takes a part alone, the other's condition is the rest's.
+    let shut = policy(&json!([read, tls_only(), cut_off(&json!("arn:aws:s3:::b/private/*"))]));
+    for (old, new) in [(&open, &shut), (&shut, &open)] {
+        for one in changes(old, new, &owner()).iter().filter(|one| one.principal == WANDB) {
+            let objects = one.class == ResourceClass::Objects;
+            let both = ["on a part of it, always", "only without TLS"];
+            assert_eq!(one.lifted, if objects { &both[..] } else { &both[1..] }, "{one:?}");
+        }
+    }
     // One that takes the bucket alone says nothing of the objects.
     let shut = policy(&json!([read, tls_only(), cut_off(&json!("arn:aws:s3:::b"))]));
     for (old, new) in [(&open, &shut), (&shut, &open)] {
@@ -124,7 +133,13 @@ fn a_deny_with_a_variable_means_another_thing_in_another_version() {
     let old = Document { version: crate::document::Version::V2008, ..new.clone() };
     let asked = |other: &Document| {
         let who = Who { requesters: &[], listed: Vec::new() };
-        let asked = Asked { who: &who, action: "", resources: &[], partition: Partition::Aws };
+        let asked = Asked {
+            who: &who,
+            action: "",
+            resources: &[],
+            class: ResourceClass::Objects,
+            partition: Partition::Aws,
+        };
         new.statements.iter().map(|one| asked.stays(other, &new, one)).collect::<Vec<_>>()
     };
     assert_eq!((asked(&old), asked(&new)), (vec![true, false], vec![true, true]));

@@ -40,7 +40,10 @@ pub(super) fn cors(said: &mut Said, recorded: Option<&Attributes>, live: Option<
 /// A header that scripts of some page saw of an answer and see no more. S3 answers a request by the first rule that its
 /// origin and method match, whatever later rules say (S3 user guide, "How does Amazon S3 evaluate the CORS configuration").
 fn hidden(old: &[CorsRule], new: &[CorsRule]) -> Option<String> {
-    let mut asked = old.iter().flat_map(asked);
+    // A rule in front may be of some of these pages alone.
+    let some =
+        new.iter().flat_map(asked).filter(|(origin, method)| rules_of(old, origin, method).next().is_some());
+    let mut asked = old.iter().flat_map(asked).chain(some);
     asked.find_map(|(origin, method)| {
         let (was, is) = (rules_of(old, origin, method).next()?, rules_of(new, origin, method).next()?);
         let seen = |header: &&String| is.expose_headers.iter().any(|pattern| takes(pattern, header));

@@ -225,6 +225,16 @@ fn cors_by_which_pages_may_do_what() {
     );
     both(
         kind,
+        &any,
+        &cors(&[
+            rule(&["https://acme.wandb.io"], &["GET", "HEAD", "PUT"], &[]),
+            rule(&["*"], &["GET", "HEAD", "PUT"], &["ETag"]),
+        ]),
+        (Breakage, "cannot see the header ETag"),
+        (Other, "the same pages"),
+    );
+    both(
+        kind,
         &one,
         &cors(&[rule(&["https://*.wandb.io"], &["GET", "HEAD", "PUT"], &["ETag"])]),
         (Exposure, "https://*.wandb.io"),

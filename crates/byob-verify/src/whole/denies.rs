@@ -46,7 +46,7 @@ const OF_REQUESTS: [&str; 5] = [
 const NOT_OF_REQUESTS: [&str; 1] = ["s3:x-amz-content-sha256"];
 
 /// Condition keys that follow from who asks and from the clock: they have to spare W&B, which can be proved.
-const DECIDED: [&str; 8] = [
+const DECIDED: [&str; 7] = [
     "aws:CurrentTime",
     "aws:EpochTime",
     "aws:PrincipalArn",
@@ -54,7 +54,6 @@ const DECIDED: [&str; 8] = [
     "aws:PrincipalIsAWSService",
     "aws:PrincipalServiceName",
     "aws:PrincipalType",
-    "aws:username",
 ];
 
 fn is_of(list: &[&str], key: &str) -> bool {
@@ -87,12 +86,37 @@ pub(super) fn met(
     }
     let of_requests =
         |key: &str| is_of(&OF_REQUESTS, key) && !is_of(&NOT_OF_REQUESTS, key) && !known(subject, about, key);
+    let asked = of_plain_requests(asked, of_requests);
     let keys = || asked.condition.values().flat_map(|keys| keys.keys());
     if meant && keys().any(|key| of_requests(key)) {
         return as_it_is(Why::Requests);
     }
     let decided = |key: &String| is_of(&DECIDED, key) || known(subject, about, key);
     if keys().all(decided) { aside } else { as_it_is(Why::Unsure) }
+}
+
+/// A Deny without the conditions that hold of a request just because it lacks such a tag or header: most of W&B's do, so what
+/// is left has to spare them.
+fn of_plain_requests(mut statement: Statement, of_requests: impl Fn(&str) -> bool) -> Statement {
+    for (operator, keys) in &mut statement.condition {
+        keys.retain(|key, values| !(of_requests(key) && holds_without(operator, values)));
+    }
+    statement.condition.retain(|_, keys| !keys.is_empty());
+    statement
+}
+
+/// Whether a condition holds of a request that lacks its key.
+///
+/// Source: IAM user guide, "IAM JSON policy elements: Condition operators" (`Null`, `...IfExists`, negated operators) and
+/// "Single-valued vs. multivalued context keys" (`ForAllValues`).
+fn holds_without(operator: &str, values: &[String]) -> bool {
+    let operator = operator.to_ascii_lowercase();
+    if operator == "null" {
+        return values.iter().any(|value| value.eq_ignore_ascii_case("true"));
+    }
+    operator.ends_with("ifexists")
+        || operator.starts_with("forallvalues:")
+        || (operator.contains("not") && !operator.starts_with("foranyvalue:"))
 }
 
 /// The part of a Deny that is about parts of the bucket which were set aside, if there is one. Of a bucket with a folder for

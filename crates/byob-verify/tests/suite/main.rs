@@ -603,6 +603,15 @@ fn what_is_known_of_wandbs_requests_is_not_called_unknown() {
     // Whether a payload is signed nobody here knows.
     let unsigned = json!({"Condition": {"StringEquals": {"s3:x-amz-content-sha256": "UNSIGNED-PAYLOAD"}}});
     assert!(why(&denying(true, &unsigned), "whole").starts_with("statement `Out` hangs"));
+    // A rule about tags whose grace is over: W&B's uploads have none.
+    let over = json!({"Action": "s3:PutObject", "Condition": {"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"},
+        "Null": {"s3:RequestObjectTag/owner": "true"}}});
+    assert_eq!(failures(&denying(true, &over)), ["whole"]);
+    let tagged = json!({"Action": "s3:PutObject", "Condition": {"StringEquals": {"s3:RequestObjectTag/owner": "bob"}}});
+    assert_eq!(failures(&denying(true, &tagged)), [""; 0]);
+    // Nobody at W&B is a user of the customer's, or of W&B's own account, as far as is known.
+    let user = json!({"Condition": {"StringEquals": {"aws:username": "bob"}}});
+    assert!(why(&denying(true, &user), "whole").starts_with("statement `Out` hangs"));
     // The one that matters is told, not the first.
     let keep = EXAMPLE.replace("tls_only = true", "tls_only = true\nforeign_statements = \"keep\"");
     let one = |sid: &str, who: &str| {
