@@ -61,6 +61,8 @@ tell() {
   news=true
   {
     printf '%s\n<!-- drift %s -->\n' "$mark" "$hash"
+    # A text that is what it was may count as no edit of ours.
+    [ "$edited" = false ] || printf '<!-- written again by %s -->\n' "$run_url"
     cat -- "$work/drift.md"
   } >"$work/body"
   if [ -z "$number" ]; then
@@ -70,7 +72,7 @@ tell() {
     must "opening the issue" POST "/repos/$GITHUB_REPOSITORY/issues" "$work/payload"
     number=$(jq -r .number "$work/answer")
   elif ! is_known; then
-    local why="The drift is another one now"
+    local why="The drift, or what counts of it, is another one now"
     if [ "$edited" = true ]; then
       why="The text of this issue was changed by somebody else, so what it says of the drift does not count"
     fi
@@ -123,8 +125,9 @@ output has-changes "$drifted"
 [ "$BYOB_ISSUE" = true ] || exit "$code"
 
 mark=$(marker drift)
-# What makes a drift another one: what differs, not when or by whom it was seen.
-hash=$(jq -cS '[.drift[] | {address, severity, changes}]' "$work/drift.json" | sha256sum | cut -d' ' -f1)
+# What makes a drift another one: what differs, and whether that is to be red, not when or by whom it was seen.
+hash=$(jq -cS --arg code "$code" '[[.drift[] | {address, severity, changes}], $code]' "$work/drift.json" |
+  sha256sum | cut -d' ' -f1)
 find_issue
 if [ "$drifted" = false ]; then
   clear_up
