@@ -87,7 +87,7 @@ pub trait Clock {
 
 /// What time it is: AWS's clock, which does not jump when this machine's is put right, or this machine's before AWS has
 /// answered. UTC seconds since 1970.
-pub fn now<C: Cloud, K: Clock>(cloud: &C, clock: &K) -> i64 {
+pub(crate) fn now<C: Cloud, K: Clock>(cloud: &C, clock: &K) -> i64 {
     cloud.cloud_time().unwrap_or_else(|| clock.now())
 }
 

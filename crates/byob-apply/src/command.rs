@@ -20,7 +20,7 @@ use crate::error::ApplyError;
 use crate::pace::Pace;
 use crate::readback::{Replan, Settled, read_back};
 use crate::record;
-use crate::recovery::{drop_deleted, drop_unmade, wait_for_keys};
+use crate::recovery::{drop_unmade, wait_for_keys};
 use crate::run::{Report, Run, goes_on};
 
 /// Who agreed to what.
@@ -184,7 +184,6 @@ impl<C: Cloud, S: Store, K: Clock, T: Talk> Command<'_, C, S, K, T> {
             Some(waited) => waited.map_err(|error| refused(error.into()))?,
             None => return Ok(Ended::Interrupted),
         }
-        drop_deleted(&mut recorded, now(self.cloud, self.clock), wait);
         let Some(made) = self.unless_interrupted(self.talk.make(&recorded)).await else {
             return Ok(Ended::Interrupted);
         };

@@ -11,7 +11,7 @@ pub mod recovery;
 pub mod run;
 mod step;
 
-pub use cloud::{Caller, Clock, Cloud, CloudError, Done, ErrorKind, Needed, now};
+pub use cloud::{Caller, Clock, Cloud, CloudError, Done, ErrorKind, Needed};
 pub use error::{ApplyError, StepError as Failure};
 pub use pace::Pace;
 pub use readback::{Replan, Settled, read_back, settle};

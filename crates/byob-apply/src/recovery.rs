@@ -55,13 +55,6 @@ pub async fn wait_for_keys<C: Cloud, K: Clock>(
     }
 }
 
-/// Drops the intents of buckets that were deleted so long ago (by AWS's clock) that no creation of theirs can still arrive: a
-/// bucket of that name is somebody else's by now. `limit` is how long AWS may need.
-pub fn drop_deleted(recorded: &mut Recorded, now: i64, limit: Duration) {
-    let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
-    recorded.intents.retain(|intent| !intent.deleted || now.saturating_sub(intent.at) < seconds);
-}
-
 /// Drops the intents that nothing came of: keys that were waited for in vain, and buckets that are absent so long after
 /// the call (by AWS's clock) that it was never made, or the bucket is gone again. `limit` is how long AWS may need.
 pub fn drop_unmade(recorded: &mut Recorded, live: &Live, now: i64, limit: Duration) {

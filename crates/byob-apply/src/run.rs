@@ -252,8 +252,8 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                 let open = recorded.intents.iter().find(|i| i.name.is_some() && i.name == name);
                 intents.push(match open {
                     // What a run that did not end may have deleted can still be seen, with that intent's tag.
-                    Some(intent) if deleted.contains(&intent.address) || intent.deleted => {
-                        Intent { id: (self.new_id)(), address, at, deleted: false, ..intent.clone() }
+                    Some(intent) if deleted.contains(&intent.address) => {
+                        Intent { id: (self.new_id)(), address, at, ..intent.clone() }
                     }
                     // A bucket may exist under its first intent: that one goes on.
                     Some(intent) => Intent { address, ..intent.clone() },
@@ -265,7 +265,6 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
                         name,
                         at,
                         keys_used: BTreeSet::new(),
-                        deleted: false,
                     },
                 });
             }
@@ -321,8 +320,7 @@ impl<C: Cloud, S: Store, K: Clock> Run<'_, C, S, K> {
             // A creation that a dead process sent may arrive after the deletion of what an earlier try made: a bucket's
             // intent stays until it is old. Not under its id, with which what was deleted can still be seen.
             if step.action == Action::Delete && intent.name.is_some() {
-                let at = now(self.cloud, self.clock);
-                let stays = Intent { id: (self.new_id)(), at, deleted: true, ..intent };
+                let stays = Intent { id: (self.new_id)(), ..intent };
                 entries.push(Entry::Intent(stays.clone()));
                 recorded.intents.push(stays);
             }

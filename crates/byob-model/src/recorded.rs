@@ -122,10 +122,6 @@ pub struct Intent {
     /// Of a bucket: the ARN of every key that it was to be put on, or was seen on. Left out where there is none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub keys_used: BTreeSet<String>,
-    /// Of a bucket: it was deleted since. Only a creation that a dead process sent, and that arrives late, is still its: after
-    /// some minutes a bucket of that name is somebody else's.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub deleted: bool,
 }
 
 /// What somebody agreed to, stored before the first write.

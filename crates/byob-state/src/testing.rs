@@ -82,7 +82,6 @@ pub(crate) fn a_record(serial: u64) -> Recorded {
             name: None,
             at: 1_789_999_000,
             keys_used: BTreeSet::new(),
-            deleted: false,
         }],
         written_at: None,
     }
@@ -175,7 +174,6 @@ fn intents() -> impl Strategy<Value = Intent> {
             name,
             at,
             keys_used: BTreeSet::new(),
-            deleted: false,
         }
     })
 }

@@ -53,11 +53,6 @@ impl Session {
         self.endpoint == "aws"
     }
 
-    /// How long AWS may need to show what a dead process had made, unless `--recovery-wait` says otherwise.
-    pub(crate) fn recovery_wait(&self) -> Duration {
-        Duration::from_secs(if self.is_aws() { 300 } else { 0 })
-    }
-
     /// The configuration.
     pub(crate) fn config(&self) -> &Configuration {
         &self.loaded.config

@@ -82,7 +82,6 @@ fn a_create_that_became_an_adopt_is_still_among_the_approved() {
         name: Some("acme-a".into()),
         at: 0,
         keys_used: BTreeSet::new(),
-        deleted: false,
     });
     let bucket = died.world.make_bucket("acme-a", "us-east-1");
     bucket.tags.insert(BYOB_INTENT.into(), intent.to_string());
@@ -108,7 +107,6 @@ fn a_key_that_an_interrupted_run_may_have_made_is_read_again_until_it_is_seen() 
         name: None,
         at: 0,
         keys_used: BTreeSet::new(),
-        deleted: false,
     });
     let plan = died.plan();
     assert_eq!(step(&plan, "key.k").action, Action::Create);
@@ -269,7 +267,6 @@ fn a_key_that_nothing_claims_is_deleted_and_not_lost_sight_of() {
             name: None,
             at: 0,
             keys_used: BTreeSet::new(),
-            deleted: false,
         });
         arn
     };

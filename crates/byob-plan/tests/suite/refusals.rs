@@ -427,7 +427,6 @@ fn what_a_run_of_another_stack_left_unfinished_is_not_deleted() {
         name: Some("acme-a".into()),
         at: 0,
         keys_used: std::collections::BTreeSet::new(),
-        deleted: false,
     });
     scene.world.bucket("acme-a").tags.insert(byob_model::kind::BYOB_INTENT.into(), id.to_string());
     let other = scene.with("stack = \"two\"\n[bucket.b]\nname = \"acme-b\"\n").plan();

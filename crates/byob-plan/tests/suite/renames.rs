@@ -237,7 +237,6 @@ fn interrupted(label: &str, alias: &str, has_alias: bool) -> Scene {
         name: None,
         at: 0,
         keys_used: BTreeSet::new(),
-        deleted: false,
     }];
     scene.world.key(&arn).tags.insert(BYOB_INTENT.into(), id.to_string());
     if !has_alias {

@@ -388,7 +388,6 @@ fn intent(scene: &mut Scene, address: &str, name: Option<&str>) {
         name: name.map(str::to_owned),
         at: 0,
         keys_used: BTreeSet::new(),
-        deleted: false,
     });
 }
 

@@ -343,7 +343,6 @@ fn what_does_not_carry_the_tag_of_the_open_intent_is_read_again_before_it_is_ado
         name: Some("acme-a".into()),
         at: 0,
         keys_used: std::collections::BTreeSet::new(),
-        deleted: false,
     });
     let unsettled = |scene: &Scene| scene.plan().unsettled.contains(&"bucket.a".parse().unwrap());
     let tag = |scene: &mut Scene, of: uuid::Uuid| {

@@ -207,7 +207,8 @@ impl Telling<'_> {
     async fn run(&self, consent: &Consent, guard: &RecordGuard) -> Result<ExitCode, Failure> {
         let began = Instant::now();
         let session = self.session;
-        let wait = self.args.recovery_wait.unwrap_or_else(|| session.recovery_wait());
+        let wait =
+            self.args.recovery_wait.unwrap_or(Duration::from_secs(if session.is_aws() { 300 } else { 0 }));
         let command = Command {
             cloud: &session.cloud,
             store: &session.store,

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use byob_apply::now;
-use byob_apply::recovery::drop_deleted;
 use byob_state::Store;
 
 use crate::cli::{Global, PlanArgs, PlanFormat};
@@ -16,9 +14,7 @@ use crate::terminal;
 pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Failure> {
     let session = session::open(global).await?;
     let record = session.store.load().await?;
-    let mut recorded = record.recorded.clone().unwrap_or_default();
-    // As `apply` does: they would plan different things.
-    drop_deleted(&mut recorded, now(&session.cloud, &session.clock), session.recovery_wait());
+    let recorded = record.recorded.clone().unwrap_or_default();
     let mode = mode(&args.select, args.destroy);
     super::apply::refuse_without_record(&session, record.recorded.as_ref(), &mode)?;
     if let Some(path) = &args.out {
