@@ -222,13 +222,18 @@ fn was_put(recorded: &Recorded, drift: &Drift) -> bool {
     }
 }
 
-/// Attributes with the ARNs of recorded keys put in.
+/// What the open approval puts, with the ARNs of its keys put in: as it knows them by its own labels, which may be moving;
+/// else as they are recorded.
 fn resolved(recorded: &Recorded, attributes: Attributes) -> Attributes {
     let Attributes::Encryption(mut encryption) = attributes else { return attributes };
-    if let Some(KeyRef::Managed { arn_of }) = &encryption.kms_key
-        && let Some(key) = recorded.root(arn_of)
-    {
-        encryption.kms_key = Some(KeyRef::Arn(key.identity.clone()));
+    if let Some(KeyRef::Managed { arn_of }) = &encryption.kms_key {
+        let open = recorded.approval.iter().filter(|approval| !approval.finished);
+        let mut steps = open.flat_map(|approval| &approval.steps);
+        let approved = steps.find(|step| step.address == arn_of.address()).and_then(|s| s.identity.clone());
+        let arn = approved.or_else(|| recorded.root(arn_of).map(|key| key.identity.clone()));
+        if let Some(arn) = arn {
+            encryption.kms_key = Some(KeyRef::Arn(arn));
+        }
     }
     Attributes::Encryption(encryption)
 }

@@ -90,8 +90,37 @@ fn key_of<'a>(
     live: &'a Live,
     tagged: &'a Tagged,
 ) -> Option<&'a str> {
-    let aliased = || live.aliases.get(&(root.region.clone(), root.name.clone()))?.as_deref();
-    tagged.get(address).map(String::as_str).or_else(aliased)
+    tagged.get(address).map(String::as_str).or_else(|| aliased(root, live))
+}
+
+/// The key that a table's alias points at.
+fn aliased<'a>(root: &DesiredRoot, live: &'a Live) -> Option<&'a str> {
+    live.aliases.get(&(root.region.clone(), root.name.clone()))?.as_deref()
+}
+
+/// Whether another table's alias points at this key too.
+fn is_shared(desired: &Desired, live: &Live, address: &RootAddress, arn: &str) -> bool {
+    let mut keys = desired.roots.iter().filter(|(other, _)| other.kind == RootKind::Key && *other != address);
+    keys.any(|(_, root)| aliased(root, live) == Some(arn))
+}
+
+/// Keys of this lineage and of the configuration's stack that the record does not name: `arn:… (byob:address = key.x)`.
+#[must_use]
+pub fn unclaimed(desired: &Desired, live: &Live, recorded: &Recorded, lineage: Uuid) -> Vec<String> {
+    let known = |arn: &String| recorded.roots().any(|(_, root)| root.identity == *arn);
+    let keys = live.keys.values().filter_map(|key| match key {
+        LiveKey::Exists(facts)
+            if facts.tags.get(BYOB_LINEAGE) == Some(&lineage.to_string())
+                && is_of_stack(desired, &facts.tags)
+                && facts.state != KeyState::PendingDeletion
+                && !known(&facts.arn) =>
+        {
+            let address = facts.tags.get(BYOB_ADDRESS).map_or("", String::as_str);
+            Some(format!("{} ({BYOB_ADDRESS} = {address})", facts.arn))
+        }
+        _ => None,
+    });
+    keys.collect()
 }
 
 /// ARNs of keys that their tags lead to, where no alias does.
@@ -115,8 +144,14 @@ pub fn tagged(
         let said = said_to_be(desired, root, address, live);
         let of_record = |facts: &&KeyFacts| facts.tags.get(BYOB_LINEAGE) == Some(&lost.to_string());
         let arns: Vec<String> = said.filter(of_record).map(|facts| facts.arn.clone()).collect();
-        let aliased =
-            key_of(root, address, live, &tagged).is_some_and(|arn| arns.iter().any(|one| one == arn));
+        // An alias goes before a label, unless it is not this table's alone.
+        let aliased = aliased(root, live).is_some_and(|arn| match live.keys.get(arn) {
+            Some(LiveKey::Exists(facts)) => {
+                let ours = of_record(&&**facts) && is_of_stack(desired, &facts.tags);
+                arns.iter().any(|one| one == arn) || (ours && !is_shared(desired, live, address, arn))
+            }
+            _ => false,
+        });
         match arns.as_slice() {
             _ if aliased => {}
             [] => {}
@@ -203,7 +238,7 @@ fn region_of(arn: &str) -> Option<&str> {
 
 /// The lineage of the record that made a root, as a recovery believes it: of a bucket, whose name is its own, the tag, unless
 /// it is another stack's; of a key, since an alias may be pointed anywhere, only beside the configuration's own stack, and
-/// where its tags do not name another table of it. A key that is pending deletion is none.
+/// where its tags do not name another table whose alias points at it too. A key that is pending deletion is none.
 #[must_use]
 pub fn made_by(desired: &Desired, live: &Live, address: &RootAddress, tagged: &Tagged) -> Option<Uuid> {
     let root = desired.roots.get(address)?;
@@ -215,11 +250,11 @@ pub fn made_by(desired: &Desired, live: &Live, address: &RootAddress, tagged: &T
             }
         }
         RootKind::Key => {
-            let LiveKey::Exists(facts) = live.keys.get(key_of(root, address, live, tagged)?)? else {
-                return None;
-            };
+            let arn = key_of(root, address, live, tagged)?;
+            let LiveKey::Exists(facts) = live.keys.get(arn)? else { return None };
             let said = facts.tags.get(BYOB_ADDRESS).and_then(|said| said.parse::<RootAddress>().ok());
-            let anothers = said.is_some_and(|said| said != *address && desired.roots.contains_key(&said));
+            let anothers =
+                said.is_some_and(|said| said != *address && is_shared(desired, live, address, arn));
             if !is_of_stack(desired, &facts.tags) || anothers || facts.state == KeyState::PendingDeletion {
                 return None;
             }

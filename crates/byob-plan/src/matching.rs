@@ -158,13 +158,13 @@ pub(crate) fn unrecorded_keys(
     let mut found = BTreeMap::new();
     let mut taken: BTreeSet<&String> = BTreeSet::new();
     const INTERRUPTED: &str = "made by an interrupted run of this record";
-    // By its own intent; by the alias that another one was to get; by the alias that it has.
+    // By the alias that it was to get; by the intent at the address; by the alias that it has.
     for (address, root) in &tables {
         let mut begun = begun.iter().filter(|(intent, _)| intent.region == root.region);
-        let here = begun.clone().find(|begun| begun.0.address == **address && !of_another(address, begun));
-        let meant =
-            || begun.find(|(intent, arn)| approved_alias(recorded, &intent.address, arn) == Some(&root.name));
-        let by_intent = here.or_else(meant).map(|(_, arn)| (*arn, INTERRUPTED));
+        let was_to_get = |intent: &Intent, arn: &str| approved_alias(recorded, &intent.address, arn);
+        let meant = begun.clone().find(|(intent, arn)| was_to_get(intent, arn) == Some(&root.name));
+        let here = || begun.find(|begun| begun.0.address == **address && !of_another(address, begun));
+        let by_intent = meant.or_else(here).map(|(_, arn)| (*arn, INTERRUPTED));
         let by_alias = || live_alias(root).map(|arn| (arn, "carries this record's lineage"));
         if let Some((arn, why)) = by_intent.or_else(by_alias)
             && taken.insert(arn)

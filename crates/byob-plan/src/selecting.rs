@@ -157,8 +157,8 @@ impl Planner<'_> {
                 Rule::CannotChange,
                 address.clone(),
                 format!("`{identity}` is recorded here, and nothing of this plan moves it: it would not be known any more"),
-                "byob plan without --target shows what keeps it here, or where it goes; or take it out of the record: \
-                 byob state rm"
+                "the errors beside this one say what keeps it here; where there are none, byob plan without --target shows \
+                 where it goes"
                     .to_owned(),
             );
         }

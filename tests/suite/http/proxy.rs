@@ -33,6 +33,8 @@ struct Seen {
     troubled: AtomicBool,
     log: Mutex<Vec<String>>,
     child: Mutex<Option<u32>>,
+    /// Writes go on one after the other. A condition of S3 is looked at and acted upon at once; moto looks, and then acts.
+    writing: Mutex<()>,
     ended: AtomicBool,
 }
 
@@ -49,6 +51,7 @@ impl Proxy {
             troubled: AtomicBool::new(false),
             log: Mutex::default(),
             child: Mutex::default(),
+            writing: Mutex::default(),
             ended: AtomicBool::new(false),
         });
         let theirs = Arc::clone(&seen);
@@ -106,6 +109,7 @@ impl Seen {
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         let name = name(&head);
         let write = name.as_ref().map(|_| self.writes.fetch_add(1, Ordering::SeqCst) + 1);
+        let alone = name.as_ref().map(|_| self.writing.lock().unwrap_or_else(PoisonError::into_inner));
         let Ok(mut upstream) = TcpStream::connect(&self.upstream) else { return };
         let head = format!("{}\r\nConnection: close\r\n\r\n", without(&head, "connection"));
         let mut answer = Vec::new();
@@ -113,6 +117,7 @@ impl Seen {
         if sent.and_then(|()| upstream.read_to_end(&mut answer)).is_err() {
             return;
         }
+        drop(alone);
         if let Some(name) = name {
             self.log.lock().unwrap_or_else(PoisonError::into_inner).push(name);
         }

@@ -202,9 +202,9 @@ fn killed_elsewhere(endpoint: &'static Endpoint, approve: bool) {
 
 fn thirty_two_applies_at_once_make_it_once(endpoint: &'static Endpoint) {
     let customer = customer(endpoint);
-    let runs: Vec<_> = (0..32)
-        .map(|_| customer.env().command("apply --auto-approve --lock-timeout 10m").spawn().unwrap())
-        .collect();
+    let proxy = Proxy::start(&endpoint.url);
+    let apply = || customer.env().command("apply --auto-approve --lock-timeout 10m");
+    let runs: Vec<_> = (0..32).map(|_| proxy.spawn(apply())).collect();
     let outputs: Vec<Output> = runs.into_iter().map(|run| customer.env().finish(run)).collect();
     for output in &outputs {
         assert_eq!(output.code, Some(0), "{output}");

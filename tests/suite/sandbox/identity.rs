@@ -461,6 +461,38 @@ fn a_key_without_its_alias_is_imported_by_its_tags() {
     assert_eq!(recorded_key(&env, "key.storage"), key);
 }
 
+/// An alias goes before a label, in a recovery too: here the labels changed places after the record was lost.
+#[test]
+fn keys_are_recovered_by_their_aliases_whatever_their_labels() {
+    let env = TestEnvironment::applied(&format!("{BUCKET_AND_KEY}{TWO_KEYS}"));
+    let keys = ["key.storage", "key.other"].map(|address| recorded_key(&env, address));
+    let swapped = env
+        .read("byob.toml")
+        .replace("key.storage", "key.x")
+        .replace("key.other", "key.storage")
+        .replace("key.x", "key.other");
+    env.write("byob.toml", &swapped);
+    lose_the_record(&env);
+    env.sandbox("import --recover").exits(0);
+    assert_eq!(["key.other", "key.storage"].map(|address| recorded_key(&env, address)), keys);
+    env.sandbox("apply --auto-approve").exits(0);
+    env.is_settled();
+    // One whose table is gone is told.
+    env.write("byob.toml", BUCKET_AND_KEY);
+    lose_the_record(&env);
+    let said = env.sandbox("import --recover").exits(0);
+    let words = said.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains(&format!("{} (byob:address = key.storage) is this stack's and no table's", keys[1])),
+        "{said}"
+    );
+    // A stack that was renamed is named.
+    env.write("byob.toml", &BUCKET_AND_KEY.replacen("version = 1", "version = 1\nstack = \"new\"", 1));
+    lose_the_record(&env);
+    let refused = env.sandbox("import --recover").exits(1);
+    assert!(refused.stderr.contains("made by another stack: default"), "{refused}");
+}
+
 /// What is hidden is not absent: the next apply would make another, or leave it out.
 #[test]
 fn nothing_is_recovered_past_what_may_not_be_looked_at() {

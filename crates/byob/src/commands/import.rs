@@ -104,6 +104,7 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
         let key = again.keys.entry(arn.clone()).or_default();
         key.aspects.extend([Kind::KeyPolicy, Kind::Rotation, Kind::KeyTags]);
     }
+    let found = live;
     let live = session.cloud.read(&again).await?;
     contact::refuse_unread(&live)?;
     if let Some(lineage) = lost {
@@ -145,6 +146,14 @@ async fn locked(global: &Global, args: &ImportArgs, session: &Session) -> Result
     }
     if recorded.lineage.is_none() {
         recorded.lineage = Some(Uuid::new_v4());
+    }
+    if let Some(lineage) = recorded.lineage.filter(|_| args.recover) {
+        for key in import::unclaimed(&desired, &found, &recorded, lineage) {
+            terminal::warn(&format!(
+                "{key} is this stack's and no table's: it may hold data, and no record knows it. Give it a table whose alias \
+                 points at it, and byob import that"
+            ));
+        }
     }
     if args.recover {
         recovery::used_by_any(&mut recorded, &for_wandb);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byob_model::address::{Kind, RootAddress, RootKind};
 use byob_model::desired::Desired;
+use byob_model::kind::BYOB_STACK;
 use byob_model::live::{Live, LiveBucket, LiveKey};
 use byob_model::recorded::Recorded;
 use byob_plan::import::{self, Tagged};
@@ -150,6 +151,14 @@ pub(super) fn lost_lineage(
             format!("nothing that {} describes is found by its name or alias", session.loaded.file),
             "should one of these keys be this configuration's: byob import --recover --from-lineage UUID",
         ),
+        (None, _) if another_stack(desired, live).is_some() => said(
+            format!(
+                "what {} describes was made by another stack: {}",
+                session.loaded.file,
+                another_stack(desired, live).unwrap_or_default()
+            ),
+            "if this stack was renamed: put that `stack` back, byob import --recover, byob apply, and rename it then",
+        ),
         (None, _) => said(
             format!("nothing that {} describes exists and carries the tag byob:lineage", session.loaded.file),
             "byob made nothing of it, or its tags are gone; byob import ADDRESS takes what exists",
@@ -167,6 +176,16 @@ pub(super) fn lost_lineage(
             )
         }
     }
+}
+
+/// The stack that made a bucket of this name, where that is another one.
+fn another_stack(desired: &Desired, live: &Live) -> Option<String> {
+    desired.roots.values().find_map(|root| match live.buckets.get(&root.name)? {
+        LiveBucket::Exists(facts) => {
+            facts.tags.get(BYOB_STACK).filter(|stack| **stack != desired.stack).cloned()
+        }
+        LiveBucket::Absent | LiveBucket::Forbidden { .. } => None,
+    })
 }
 
 pub(super) fn several_keys((address, arns): (RootAddress, Vec<String>)) -> Failure {
