@@ -55,11 +55,11 @@ impl Planner<'_> {
                 }
                 match self.bucket_proof(name, facts) {
                     Some(reason) => {
-                        // One that was deleted a moment ago may still be seen, with the tags of its time; one that was
-                        // made a moment ago has none yet, or those of its intent.
+                        // One that was deleted a moment ago may still be seen, with the tags of its time, or as bare as
+                        // it was; only the tag of the open intent tells that it is the one.
                         let intent = self.recorded.intents.iter().find(|i| i.name.as_ref() == Some(name));
                         let tag = facts.tags.get(BYOB_INTENT);
-                        if intent.is_none_or(|intent| tag.is_some_and(|tag| *tag != intent.id.to_string())) {
+                        if intent.is_none_or(|intent| tag != Some(&intent.id.to_string())) {
                             self.unsettled.insert(address);
                         }
                         self.adopt_bucket(case, desired, facts, reason);

@@ -85,7 +85,7 @@ fn every_wide_seed_comes_to_a_good_end() {
 fn what_was_found_once_stays_mended() {
     for seed in [
         1816, 2096, 2410, 3209, 4109, 6242, 21799, 1_000_119, 1_000_167, 1_000_309, 1_000_816, 1_000_943,
-        1_001_964, 1_003_403, 1_007_535,
+        1_001_964, 1_003_403, 1_007_535, 1_040_199,
     ] {
         assert_eq!(play(seed, Bugs::default(), false).failures, [""; 0], "seed {seed}");
     }

@@ -350,6 +350,12 @@ fn what_does_not_carry_the_tag_of_the_open_intent_is_read_again_before_it_is_ado
     };
     tag(&mut scene, uuid::Uuid::from_u128(8));
     assert!(unsettled(&scene));
+    // Found by the simulation too (seed 1040199): one that was bare when it was deleted.
+    let mut bare = scene.clone();
+    bare.world.bucket("acme-a").tags.clear();
+    bare.world.bucket("acme-a").policy = None;
+    assert_eq!(step(&bare.plan(), "bucket.a").action, Action::Adopt);
+    assert!(unsettled(&bare));
     tag(&mut scene, id);
     assert!(!unsettled(&scene));
 }

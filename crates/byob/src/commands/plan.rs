@@ -56,7 +56,6 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Result<ExitCode, Fa
     })
 }
 
-/// A plan names accounts, keys and policies: for its owner alone.
 /// A plan takes the place of an earlier plan and of nothing else: not of the record, the configuration or whatever was meant by
 /// a slip.
 fn replaces_only_plans(path: &std::path::Path) -> Result<(), Failure> {
@@ -73,6 +72,7 @@ fn replaces_only_plans(path: &std::path::Path) -> Result<(), Failure> {
     ))
 }
 
+/// A plan names accounts, keys and policies: for its owner alone.
 fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -144,26 +144,23 @@ pub(super) fn lost_lineage(
             "byob import --recover without --from-lineage says what is carried",
         );
     }
+    let another = another_stack(desired, live);
     let mut all = found.iter();
-    match (all.next(), all.next()) {
-        (Some((lineage, _)), None) => Ok(*lineage),
-        (None, _) if !offered.is_empty() => said(
+    match (all.next(), all.next(), another) {
+        (Some((lineage, _)), None, _) => Ok(*lineage),
+        (None, ..) if !offered.is_empty() => said(
             format!("nothing that {} describes is found by its name or alias", session.loaded.file),
             "should one of these keys be this configuration's: byob import --recover --from-lineage UUID",
         ),
-        (None, _) if another_stack(desired, live).is_some() => said(
-            format!(
-                "what {} describes was made by another stack: {}",
-                session.loaded.file,
-                another_stack(desired, live).unwrap_or_default()
-            ),
+        (None, _, Some(stack)) => said(
+            format!("what {} describes was made by another stack: {stack}", session.loaded.file),
             "if this stack was renamed: put that `stack` back, byob import --recover, byob apply, and rename it then",
         ),
-        (None, _) => said(
+        (None, ..) => said(
             format!("nothing that {} describes exists and carries the tag byob:lineage", session.loaded.file),
             "byob made nothing of it, or its tags are gone; byob import ADDRESS takes what exists",
         ),
-        (Some(_), Some(_)) => {
+        (Some(_), Some(_), _) => {
             let each: Vec<String> =
                 found.iter().map(|(lineage, address)| format!("{lineage} ({address})")).collect();
             said(
